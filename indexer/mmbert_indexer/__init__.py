@@ -1,0 +1,1 @@
+"""Offline jobs: scan, read, embed, write, verify; resumable."""

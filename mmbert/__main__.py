@@ -1,0 +1,7 @@
+"""``python -m mmbert`` is ``mmbert``."""
+
+import sys
+
+from mmbert.cli import main
+
+sys.exit(main())

@@ -1,0 +1,233 @@
+"""The list of facets: how each is labelled, worded and compared. Everything that shows, filters or learns facets reads it.
+
+The values live in :class:`mmbert.types.Facets`; ``mmbert.symbolic.facets`` and ``mmbert.audio.facets`` measure them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from mmbert.errors import UsageError
+from mmbert.types import Condition, Facets, Operator
+
+ValueKind = Literal["key", "category", "number", "list", "flag", "text"]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """How one facet is worded and compared.
+
+    Attributes:
+        label: Column heading.
+        kind: ``key`` (pitch class, enharmonics equal), ``category`` (exact, case-folded), ``number``, ``list``
+            (``=`` means contains), ``flag``, ``text`` (``=`` and ``~`` mean contains, case- and accent-folded).
+        unit: Behind a number, such as ``bpm``.
+        digits: Decimals shown.
+    """
+
+    label: str
+    kind: ValueKind
+    unit: str = ""
+    digits: int = 0
+
+
+FACETS: dict[str, Fact] = {
+    "key": Fact("Key", "key"),
+    "mode": Fact("Mode", "category"),
+    "key_confidence": Fact("Key confidence", "number", "", 2),
+    "tempo_bpm": Fact("Tempo", "number", "bpm"),
+    "pace": Fact("Pace", "number", "", 1),
+    "metre": Fact("Metre", "category"),
+    "bars": Fact("Bars", "number"),
+    "duration_s": Fact("Length", "number", "s"),
+    "instruments": Fact("Instruments", "list"),
+    "families": Fact("Families", "list"),
+    "has_drums": Fact("Drums", "flag"),
+    "parts": Fact("Parts", "number"),
+    "polyphony": Fact("Voices at once", "number", "", 1),
+    "notes_per_bar": Fact("Notes a bar", "number", "", 1),
+    "pitch_low": Fact("Lowest", "number"),
+    "pitch_high": Fact("Highest", "number"),
+    "velocity_mean": Fact("Velocity", "number"),
+    "form": Fact("Form", "category"),
+    "title": Fact("Title", "text"),
+    "composer": Fact("Composer", "text"),
+}
+if tuple(FACETS) != tuple(f.name for f in fields(Facets)):
+    raise AssertionError("mmbert.facets.FACETS and mmbert.types.Facets name different facets")
+
+_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+MAJOR_TONICS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+MINOR_TONICS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
+
+
+def tonic_name(pitch_class: int, mode: str) -> str:
+    """Spelling of a tonic with the fewest accidentals.
+
+    >>> tonic_name(1, "major"), tonic_name(1, "minor")
+    ('Db', 'C#')
+    """
+    return (MINOR_TONICS if mode == "minor" else MAJOR_TONICS)[pitch_class % 12]
+
+
+def pitch_class(name: str) -> int | None:
+    """Pitch class 0-11 of a note name, None where it is none.
+
+    >>> pitch_class("Bb"), pitch_class("f#"), pitch_class("E flat"), pitch_class("H")
+    (10, 6, 3, None)
+    """
+    m = re.fullmatch(r"\s*([A-Ga-g])\s*[-\s]?(#|♯|sharp|b|♭|flat)?\s*", name)
+    if not m:
+        return None
+    shift = {"#": 1, "♯": 1, "sharp": 1, "b": -1, "♭": -1, "flat": -1}.get(m[2] or "", 0)
+    return (_STEPS[m[1].upper()] + shift) % 12
+
+
+def fold(text: str) -> str:
+    """Lower case without accents, for comparing text.
+
+    >>> fold("Dvořák")
+    'dvorak'
+    """
+    import unicodedata
+
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(c for c in decomposed if not unicodedata.combining(c))
+
+
+def show(name: str, facets: Facets) -> str:
+    """One facet as a person reads it; empty where unknown.
+
+    >>> f = Facets(key="D", mode="minor", tempo_bpm=91.7, duration_s=125, instruments=("violin", "piano"), bars=32)
+    >>> show("key", f), show("tempo_bpm", f), show("duration_s", f), show("instruments", f)
+    ('D minor', '92 bpm', '2:05', 'violin, piano')
+    """
+    value = getattr(facets, name)
+    if value is None or value == ():
+        return ""
+    if name == "key":
+        return f"{value} {facets.mode}" if facets.mode else str(value)
+    if name == "duration_s":
+        return f"{int(value) // 60}:{int(value) % 60:02d}"
+    if name == "pace":
+        return f"{value:.1f} onsets a {facets.pace_unit}"
+    if name in ("pitch_low", "pitch_high"):
+        return note_name(int(value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    if isinstance(value, (int, float)):
+        number = f"{value:.{FACETS[name].digits}f}"
+        return f"{number} {FACETS[name].unit}".rstrip()
+    return str(value)
+
+
+def note_name(pitch: int) -> str:
+    """MIDI pitch as a note name, middle C = C4.
+
+    >>> note_name(60), note_name(61)
+    ('C4', 'C#4')
+    """
+    return f"{('C', 'C#', 'D', 'D#', 'E', 'F', 'F#', 'G', 'G#', 'A', 'A#', 'B')[pitch % 12]}{pitch // 12 - 1}"
+
+
+def satisfied(condition: Condition, facets: Facets) -> bool | None:
+    """Whether facets fit a condition; None where the facet is unknown (neither true nor false).
+
+    >>> f = Facets(tempo_bpm=84.0, instruments=("violin", "piano"), key="Db", mode="major")
+    >>> satisfied(Condition("tempo_bpm", "<", 90), f), satisfied(Condition("instruments", "=", "Violin"), f)
+    (True, True)
+    >>> satisfied(Condition("key", "=", "C#"), f), satisfied(Condition("metre", "=", "3/4"), f)
+    (True, None)
+    """
+    value = getattr(facets, condition.facet)
+    if value is None or (value == () and facets.parts is None):
+        return None
+    wanted, operator, kind = condition.value, condition.operator, FACETS[condition.facet].kind
+    if kind == "number":
+        number = float(value)
+        return {
+            "=": abs(number - float(wanted)) <= 1e-9 + 0.005 * abs(float(wanted)),
+            "!=": abs(number - float(wanted)) > 1e-9 + 0.005 * abs(float(wanted)),
+            "<": number < float(wanted),
+            "<=": number <= float(wanted),
+            ">": number > float(wanted),
+            ">=": number >= float(wanted),
+        }[operator]
+    if kind == "flag":
+        fits = bool(value) == bool(wanted)
+    elif kind == "key":
+        fits = pitch_class(str(value)) == pitch_class(str(wanted))
+    elif kind == "list":
+        fits = any(_has_word(fold(v), fold(str(wanted))) for v in value)
+    elif kind == "text" or operator == "~":
+        fits = fold(str(wanted)) in fold(str(value))
+    else:
+        fits = fold(str(value)) == fold(str(wanted))
+    return not fits if operator == "!=" else fits
+
+
+def _has_word(text: str, wanted: str) -> bool:
+    """``guitar`` is in ``nylon guitar``, ``sax`` in ``alto sax``; ``organ`` is not in ``organic``."""
+    return re.search(rf"\b{re.escape(wanted)}\b", text) is not None
+
+
+_WHERE = re.compile(r"\s*([a-z_]+)\s*(<=|>=|!=|=|<|>|~)\s*(.+?)\s*")
+
+
+def parse_where(text: str) -> tuple[Condition, ...]:
+    """``--where`` text as hard conditions; ``key=D minor`` gives two.
+
+    Raises:
+        UsageError: for an unknown facet (with the nearest known name), operator or value.
+
+    >>> [str(c) for c in parse_where("tempo_bpm<90")], [str(c) for c in parse_where("key=D minor")]
+    (['tempo_bpm<90.0'], ['key=D', 'mode=minor'])
+    """
+    m = _WHERE.fullmatch(text)
+    if not m:
+        raise UsageError(f"--where {text!r}", "is not a condition", "Write FACET OPERATOR VALUE, such as tempo_bpm<90")
+    name, operator, raw = m[1], m[2], m[3].strip("\"'")
+    if name not in FACETS:
+        near = difflib.get_close_matches(name, FACETS, 1)
+        hint = f"Did you mean {near[0]}?" if near else f"The facets are: {', '.join(FACETS)}"
+        raise UsageError(f"--where {text!r}", f"no facet is called {name}", hint)
+    if name == "key" and re.search(r"\b(major|minor)\b", raw, re.I):
+        tonic, _, mode = raw.rpartition(" ")
+        return (_checked(text, "key", operator, tonic), _checked(text, "mode", operator, mode.lower()))
+    return (_checked(text, name, operator, raw),)
+
+
+def _checked(text: str, name: str, operator: str, raw: str) -> Condition:
+    kind = FACETS[name].kind
+    if kind != "number" and operator in ("<", "<=", ">", ">="):
+        raise UsageError(f"--where {text!r}", f"{name} has no order", "Use =, != or ~")
+    if kind == "number" and operator == "~":
+        raise UsageError(f"--where {text!r}", f"{name} is a number", "Use =, !=, <, <=, > or >=")
+    value: Any = raw
+    if kind == "number":
+        try:
+            value = float(raw)
+        except ValueError:
+            raise UsageError(f"--where {text!r}", f"{raw!r} is not a number") from None
+    elif kind == "flag":
+        if raw.lower() not in ("true", "false", "yes", "no", "1", "0"):
+            raise UsageError(f"--where {text!r}", f"{name} is true or false, not {raw!r}")
+        value = raw.lower() in ("true", "yes", "1")
+    elif kind == "key" and pitch_class(raw) is None:
+        raise UsageError(f"--where {text!r}", f"{raw!r} is not a note name", "Write C, F# or Bb, with or without major/minor")
+    return Condition(name, _operator(operator), value, hard=True)
+
+
+def _operator(text: str) -> Operator:
+    return text  # type: ignore[return-value]  # the pattern of _WHERE admits operators alone
+
+
+def from_mapping(known: Mapping[str, Any]) -> Facets:
+    """Facets from a JSON object, unknown names ignored (an older or newer library may have others)."""
+    return Facets.from_known({k: v for k, v in known.items() if k in FACETS})

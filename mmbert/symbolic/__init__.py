@@ -1,0 +1,1 @@
+"""What a score says: its notes, facets, octuples, windows and transformations."""

@@ -1,0 +1,330 @@
+"""The forms in which data travels through mmbert. Small, frozen, printable; nothing here imports torch.
+
+    path -> Item -> Facets, Window -> Stream -> vectors -> Library -> Query -> Hit
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from mmbert.symbolic.score import Score
+
+Kind = Literal["score", "recording", "text"]
+Modality = Literal["score", "recording", "text", "facets"]
+MODALITIES: tuple[Modality, ...] = ("text", "facets", "score", "recording")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an item came from.
+
+    Attributes:
+        path: The file.
+        sha256: Hex digest of the file's bytes.
+        number: Which piece within the file, from 0.
+        size: Bytes of the file.
+    """
+
+    path: Path
+    sha256: str
+    number: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Decoded sound.
+
+    Attributes:
+        samples: float32 [n], mono, in [-1, 1].
+        sample_rate: Hz.
+        truncated: True where the file ended before its header said so.
+    """
+
+    samples: np.ndarray
+    sample_rate: int
+    truncated: bool = False
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.sample_rate
+
+
+@dataclass(frozen=True)
+class Item:
+    """One piece: the unit of search. A tune book gives many.
+
+    Attributes:
+        kind: ``score``, ``recording`` or ``text``; exactly the field of that name is set.
+        source: File, digest and number within the file; (sha256, number) is the item's key.
+        metadata: Words that the file itself states: ``title``, ``composer``, ``form``, ``description``,
+            ``collection``; absent where it states none. Never guessed from the notes.
+    """
+
+    kind: Kind
+    source: Source
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    score: Score | None = None
+    recording: Recording | None = None
+    text: str | None = None
+
+    @property
+    def uid(self) -> str:
+        """Stable id over renames and rebuilds: digest of the content and number within it."""
+        return f"{self.source.sha256[:32]}-{self.source.number}"
+
+
+@dataclass(frozen=True)
+class Facets:
+    """Measured musical facts about one piece. None (or an empty tuple) means unknown, never a default.
+
+    The field names are the names in the JSON, the database, ``--where``, captions and "why" lines;
+    ``mmbert.facts.FACETS`` says how each is worded, compared and binned.
+
+    Attributes:
+        key: Tonic, estimated from the notes: ``C``, ``C#``, ``Db`` ... ``B``.
+        mode: ``major`` or ``minor``, estimated from the notes.
+        key_confidence: 0-1, of key and mode together.
+        tempo_bpm: Quarter notes a minute, time-weighted, where the file states a tempo; else None, never 120.
+        pace: Onsets a second where a tempo is known, else onsets a bar; :attr:`pace_unit` says which.
+        metre: The metre in force for most bars, such as ``6/8``.
+        bars: Number of bars.
+        duration_s: Seconds; at 120 bpm where the file states no tempo.
+        instruments: General MIDI names in lower case, most notes first; ``drums`` for percussion.
+        families: General MIDI families of the instruments (``strings``, ``piano`` ...), most notes first.
+        has_drums: Whether a percussion part sounds.
+        parts: Number of parts with notes.
+        polyphony: Mean number of notes sounding while any sounds.
+        notes_per_bar: Mean number of notes a bar.
+        pitch_low: Lowest MIDI pitch of the pitched parts.
+        pitch_high: Highest MIDI pitch of the pitched parts.
+        velocity_mean: Mean MIDI velocity, 1-127; None where every note has the same (nothing was played).
+        form: What the file calls itself: ``jig``, ``hymn``, ``waltz`` ...
+        title: Title from the file, else from its name.
+        composer: Composer from the file.
+
+    Performed MIDI whose notes do not follow its bar grid has no metre, bars, notes_per_bar or tempo_bpm
+    (:attr:`free_time`), and its pace is in seconds.
+    """
+
+    key: str | None = None
+    mode: str | None = None
+    key_confidence: float | None = None
+    tempo_bpm: float | None = None
+    pace: float | None = None
+    metre: str | None = None
+    bars: int | None = None
+    duration_s: float | None = None
+    instruments: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
+    has_drums: bool | None = None
+    parts: int | None = None
+    polyphony: float | None = None
+    notes_per_bar: float | None = None
+    pitch_low: int | None = None
+    pitch_high: int | None = None
+    velocity_mean: float | None = None
+    form: str | None = None
+    title: str | None = None
+    composer: str | None = None
+
+    @property
+    def pace_unit(self) -> Literal["second", "bar"]:
+        """What :attr:`pace` counts onsets by."""
+        return "second" if self.tempo_bpm is not None or self.bars is None else "bar"
+
+    @property
+    def free_time(self) -> bool:
+        """Whether this is a score that was played without regard to its bar grid."""
+        return self.parts is not None and self.bars is None
+
+    def known(self) -> dict[str, Any]:
+        """The facets that are known, in field order; tuples become lists (what the JSON shows).
+
+        >>> Facets(key="D", mode="major", instruments=("violin",)).known()
+        {'key': 'D', 'mode': 'major', 'instruments': ['violin']}
+        """
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+            if value is not None and value != ()
+        }
+
+    @classmethod
+    def from_known(cls, known: Mapping[str, Any]) -> Facets:
+        """Inverse of :meth:`known`."""
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in known.items()})
+
+
+@dataclass(frozen=True)
+class Place:
+    """A stretch of a piece. Bars count from 0 and ``end_bar`` is exclusive; None where there are no bars."""
+
+    start_s: float
+    end_s: float
+    start_bar: int | None = None
+    end_bar: int | None = None
+
+
+@dataclass(frozen=True)
+class Window:
+    """What an encoder reads at once.
+
+    Attributes:
+        tokens: int16 [n, 8] octuples, float32 [frames, mels] log-mel, or int64 [n] token ids.
+        place: Where in the piece.
+    """
+
+    tokens: np.ndarray
+    place: Place
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What every encoder returns and the shared transformer takes, in any combination.
+
+    Attributes:
+        states: float [B, T, d].
+        mask: bool [B, T], True where ``states`` holds something.
+        modality: Which encoder it came from.
+        position: int64 [B, T], place on the common time base (bars, or half seconds for recordings);
+            None for streams without time (text, facets).
+    """
+
+    states: torch.Tensor
+    mask: torch.Tensor
+    modality: Modality
+    position: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """One item as vectors, ready for the library.
+
+    Attributes:
+        item: What was embedded.
+        facets: Its measured facts.
+        piece: float32 [d], unit length.
+        windows: float32 [w, d], unit length, one row a place.
+        places: The w places.
+    """
+
+    item: Item
+    facets: Facets
+    piece: np.ndarray
+    windows: np.ndarray
+    places: tuple[Place, ...]
+
+
+Operator = Literal["=", "!=", "<", "<=", ">", ">=", "~"]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One readable condition on a facet, shown to the person as a chip.
+
+    Attributes:
+        facet: A field of :class:`Facets`.
+        operator: ``=`` (for lists: contains), ``!=``, ``<``, ``<=``, ``>``, ``>=``, ``~`` (text contains).
+        value: A string, number or bool of the facet's type.
+        words: The words of the question that it was read from; empty for ``--where``.
+        hard: True excludes pieces that do not fit; False only prefers those that do.
+    """
+
+    facet: str
+    operator: Operator
+    value: str | float | bool
+    words: str = ""
+    hard: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.facet}{self.operator}{self.value}"
+
+
+@dataclass(frozen=True)
+class Query:
+    """A question, understood.
+
+    Attributes:
+        words: The question as typed; empty for a pure example.
+        meaning: The words for the embedding (what the grammar took as a hard exclusion is left out).
+        lexical: The words for full text.
+        conditions: Filters and preferences read from the words or given by ``where``.
+        like: Path, id or item of an example, as shown to the person; None without one.
+        mode: What is asked.
+    """
+
+    words: str = ""
+    meaning: str = ""
+    lexical: str = ""
+    conditions: tuple[Condition, ...] = ()
+    like: str | None = None
+    mode: Literal["search", "continue", "accompany", "melody"] = "search"
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One answer.
+
+    Attributes:
+        id: The piece's uid.
+        rank: From 1.
+        similarity: Cosine of question and best row, or None where no vector was compared.
+        score: Share of random pieces of the library that it beats, 0-1.
+        path: The file; the piece within it is ``number``.
+        why: True statements about this piece, the reason why it is here, as one sentence.
+        versions: Ids of other settings of the same piece, folded into this hit.
+    """
+
+    id: str
+    rank: int
+    similarity: float | None
+    score: float
+    path: str
+    number: int
+    title: str
+    modality: Kind
+    place: Place
+    facets: Facets
+    why: str
+    versions: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The hit as in ``--json``: place flattened, facets as known."""
+        out = {k: getattr(self, k) for k in ("id", "rank", "similarity", "score", "path", "number", "title", "modality")}
+        out |= asdict(self.place) | {"facets": self.facets.known(), "why": self.why, "versions": list(self.versions)}
+        return out
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All hits of one question.
+
+    Attributes:
+        query: The question, understood.
+        hits: Best first; filled even when nothing fits.
+        nothing_fits: True where the best hit is no better than chance would give.
+        total: Pieces in the library that were open to the question.
+    """
+
+    query: Query
+    hits: tuple[Hit, ...]
+    nothing_fits: bool = False
+    total: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """``{query, understood, nothing_fits, hits}``."""
+        return {
+            "query": self.query.words or self.query.like or "",
+            "understood": [asdict(c) for c in self.query.conditions],
+            "nothing_fits": self.nothing_fits,
+            "hits": [h.to_json() for h in self.hits],
+        }

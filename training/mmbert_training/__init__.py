@@ -1,0 +1,1 @@
+"""Data sets, captions, augmentation, the one training loop, the evaluations."""

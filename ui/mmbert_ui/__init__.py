@@ -1,0 +1,1 @@
+"""The page: pictures, sound and handlers over ``mmbert.Library``."""
