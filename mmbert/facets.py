@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from mmbert.errors import UsageError
+from mmbert.symbolic.instruments import NAMES, family_of
 from mmbert.types import Condition, Facets, Operator
 
 ValueKind = Literal["key", "category", "number", "list", "flag", "text"]
@@ -231,3 +232,121 @@ def _operator(text: str) -> Operator:
 def from_mapping(known: Mapping[str, Any]) -> Facets:
     """Facets from a JSON object, unknown names ignored (an older or newer library may have others)."""
     return Facets.from_known({k: v for k, v in known.items() if k in FACETS})
+
+
+# ---- tokens: the same facts as a closed vocabulary --------------------------------------------------
+# One token is one statement such as ``pace=fast``. The model reads them, captions say them, the oracle row
+# of an evaluation counts them. A middle class carries no token where nobody would say it in words.
+
+METRES = ("2/2", "2/4", "3/2", "3/4", "3/8", "4/4", "4/2", "5/4", "6/4", "6/8", "7/8", "9/8", "12/8")
+FORMS = (
+    "air", "anthem", "aria", "ballad", "barcarolle", "blues", "bourree", "canon", "carol", "chorale", "courante",
+    "dance", "etude", "fantasia", "fugue", "galliard", "gavotte", "gigue", "hornpipe", "hymn", "invention", "jig",
+    "lament", "lied", "lullaby", "march", "mazurka", "minuet", "nocturne", "overture", "pavane", "polka", "prelude",
+    "quartet", "ragtime", "reel", "romance", "rondo", "sarabande", "scherzo", "schottische", "slip jig", "sonata",
+    "song", "strathspey", "study", "suite", "swing", "tango", "theme", "toccata", "trio", "variations", "waltz",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Upper bounds (exclusive) of the classes of a number; a class named "" has no token."""
+
+    bounds: tuple[float, ...]
+    names: tuple[str, ...]
+
+    def name(self, value: float) -> str:
+        """Class of a value."""
+        return self.names[sum(value >= b for b in self.bounds)]
+
+
+BINS: dict[str, Bins] = {
+    "tempo": Bins((76, 104, 132), ("slow", "moderate", "brisk", "fast")),  # bpm; slow and fast as RECIPES 8.6
+    "pace_second": Bins((2.0, 5.0), ("slow", "medium", "fast")),  # onsets a second
+    "pace_bar": Bins((3.5, 6.5), ("slow", "medium", "fast")),  # onsets a bar
+    "length": Bins((45, 180), ("short", "", "long")),  # seconds
+    "bars": Bins((17, 80), ("few", "", "many")),
+    "parts": Bins((2, 3, 4, 5), ("one", "two", "three", "four", "many")),
+    "texture": Bins((1.1, 2.2, 3.6), ("single line", "thin", "", "thick")),  # notes sounding at once
+    "density": Bins((4, 16), ("sparse", "", "dense")),  # notes a bar, all parts
+    "range": Bins((15, 40), ("narrow", "", "wide")),  # semitones
+    "register": Bins((52, 70), ("low", "", "high")),  # middle of lowest and highest pitch
+    "dynamics": Bins((56, 96), ("soft", "", "loud")),  # mean velocity
+}
+
+
+def tokens_of(facets: Facets) -> tuple[str, ...]:
+    """The statements that are true of a piece, in a fixed order.
+
+    >>> tokens_of(Facets(key="D", mode="major", metre="6/8", bars=16, pace=6.6, parts=1, form="Jig"))
+    ('key=D', 'mode=major', 'metre=6/8', 'pace=fast', 'bars=few', 'parts=one', 'form=jig')
+    """
+    found: list[str] = []
+
+    def add(name: str, value: str | None) -> None:
+        if value:
+            found.append(f"{name}={value}")
+
+    def binned(name: str, value: float | None, bins: str | None = None) -> None:
+        if value is not None:
+            add(name, BINS[bins or name].name(value))
+
+    if facets.key is not None and facets.mode is not None:
+        add("key", tonic_name(pitch_class(facets.key) or 0, facets.mode))
+        add("mode", facets.mode)
+    if facets.metre in METRES:
+        add("metre", facets.metre)
+    binned("tempo", facets.tempo_bpm)
+    binned("pace", facets.pace, f"pace_{facets.pace_unit}")
+    binned("length", facets.duration_s if facets.tempo_bpm is not None or facets.free_time else None)
+    binned("bars", facets.bars)
+    for instrument in facets.instruments:
+        add("instrument", instrument if instrument in NAMES else None)
+    for family in facets.families:
+        add("family", family)
+    if facets.has_drums:
+        add("drums", "yes")
+    binned("parts", facets.parts)
+    binned("texture", facets.polyphony)
+    binned("density", facets.notes_per_bar)
+    if facets.pitch_low is not None and facets.pitch_high is not None:
+        binned("range", facets.pitch_high - facets.pitch_low)
+        binned("register", (facets.pitch_low + facets.pitch_high) / 2)
+    binned("dynamics", facets.velocity_mean)
+    add("form", form_token(facets.form))
+    return tuple(found)
+
+
+_FORM_SPELLINGS = {"jigs": "jig", "single jig": "jig", "double jig": "jig", "valse": "waltz", "bourrée": "bourree",
+                   "menuet": "minuet", "menuetto": "minuet", "étude": "etude", "art song": "song",
+                   "string quartet": "quartet", "walzer": "waltz", "allemande": "dance"}  # fmt: skip
+
+
+def form_token(form: str | None) -> str | None:
+    """The listed form that a file's own word for itself names, None where it names none.
+
+    >>> form_token("Reels"), form_token("Slip Jig"), form_token("string quartet (all movements)")
+    ('reel', 'slip jig', 'quartet')
+    """
+    if not form:
+        return None
+    text = fold(form)
+    for spelling, name in _FORM_SPELLINGS.items():
+        if _has_word(text, fold(spelling)):
+            return "slip jig" if name == "jig" and "slip" in text else name
+    found = [name for name in FORMS if _has_word(text, name) or _has_word(text, name + "s")]
+    return max(found, key=len) if found else None
+
+
+def _token_vocabulary() -> tuple[str, ...]:
+    out = [f"key={t}" for t in dict.fromkeys((*MAJOR_TONICS, *MINOR_TONICS))] + ["mode=major", "mode=minor"]
+    out += [f"metre={m}" for m in METRES]
+    for name, bins in BINS.items():
+        out += [f"{name.removesuffix('_second').removesuffix('_bar')}={c}" for c in bins.names if c]
+    out += [f"instrument={n}" for n in NAMES] + ["drums=yes"]
+    out += [f"family={f}" for f in dict.fromkeys(family_of(p) for p in range(128))] + ["family=drums"]
+    out += [f"form={f}" for f in FORMS]
+    return tuple(dict.fromkeys(out))
+
+
+TOKENS: tuple[str, ...] = _token_vocabulary()
