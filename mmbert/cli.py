@@ -7,7 +7,10 @@ from importlib import import_module
 
 # sub-command -> (module, one line). Each module has a typer application called ``app``.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "index": ("mmbert_indexer.cli", "Build a library from folders of music; look at it, verify it, remove from it"),
+    "index": (
+        "mmbert_indexer.cli",
+        "Build a library from folders of music; look at it, verify it, remove from it",
+    ),
     "search": ("mmbert.commands.search", "Find pieces by words, by an example file, or by both"),
     "show": ("mmbert.commands.show", "Say what a file of music is: its pieces and their facets"),
     "embed": ("mmbert.commands.embed", "Turn files of music into vectors"),

@@ -95,6 +95,7 @@ def progress(description: str, total: int | None = None) -> Iterator[Any]:
         task = bar.add_task(description, total=total)
 
         def advance(n: int = 1, description: str | None = None, total: int | None = None) -> None:
-            bar.update(task, advance=n, **{k: v for k, v in (("description", description), ("total", total)) if v})
+            changes: dict[str, Any] = {"description": description, "total": total}
+            bar.update(task, advance=n, **{k: v for k, v in changes.items() if v is not None})
 
         yield advance

@@ -1,6 +1,6 @@
 """The forms in which data travels through mmbert. Small, frozen, printable; nothing here imports torch.
 
-    path -> Item -> Facets, Window -> Stream -> vectors -> Library -> Query -> Hit
+path -> Item -> Facets, Window -> Stream -> vectors -> Library -> Query -> Hit
 """
 
 from __future__ import annotations
@@ -161,7 +161,8 @@ class Facets:
     @classmethod
     def from_known(cls, known: Mapping[str, Any]) -> Facets:
         """Inverse of :meth:`known`."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in known.items()})
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
+        return cls(**values)
 
 
 @dataclass(frozen=True)
@@ -299,8 +300,14 @@ class Hit:
 
     def to_json(self) -> dict[str, Any]:
         """The hit as in ``--json``: place flattened, facets as known."""
-        out = {k: getattr(self, k) for k in ("id", "rank", "similarity", "score", "path", "number", "title", "modality")}
-        out |= asdict(self.place) | {"facets": self.facets.known(), "why": self.why, "versions": list(self.versions)}
+        out = {
+            k: getattr(self, k) for k in ("id", "rank", "similarity", "score", "path", "number", "title", "modality")
+        }
+        out |= asdict(self.place) | {
+            "facets": self.facets.known(),
+            "why": self.why,
+            "versions": list(self.versions),
+        }
         return out
 
 

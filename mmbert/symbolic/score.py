@@ -5,6 +5,7 @@ Ticks, seconds, and bar plus beat are converted by the methods of :class:`Score`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -66,12 +67,12 @@ class Score:
     @classmethod
     def build(
         cls,
-        notes: np.ndarray,
+        notes: np.ndarray | Sequence[tuple],
         ticks_per_quarter: int,
         *,
-        tempo_map: np.ndarray | list = (),
-        metre_map: np.ndarray | list = (),
-        key_map: np.ndarray | list = (),
+        tempo_map: np.ndarray | Sequence[tuple] = (),
+        metre_map: np.ndarray | Sequence[tuple] = (),
+        key_map: np.ndarray | Sequence[tuple] = (),
         parts: tuple[Part, ...] = (),
     ) -> Score:
         """A score from unsorted notes and maps (lists of tuples are welcome); adds unnamed parts where missing.
@@ -176,6 +177,6 @@ class Score:
         return bar, float((tick - self.bar_lines[bar]) / unit)
 
 
-def _sorted_map(rows: np.ndarray | list, dtype: np.dtype) -> np.ndarray:
+def _sorted_map(rows: np.ndarray | Sequence[tuple], dtype: np.dtype) -> np.ndarray:
     out = np.asarray(rows if len(rows) else [], dtype=dtype)
     return out[np.argsort(out["tick"], kind="stable")]

@@ -102,8 +102,14 @@ def test_import_and_help_load_nothing_heavy(argument):
     flag, rest = argument.split(" ", 1)
     command = [rest] if flag == "-c" else rest.split(" ")
     probe = subprocess.run(
-        [sys.executable, "-X", "importtime", flag, *command], capture_output=True, text=True, cwd=ROOT, check=False
+        [sys.executable, "-X", "importtime", flag, *command],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
     )
     assert probe.returncode == 0, probe.stderr[-2000:]
     loaded = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in probe.stderr.splitlines() if "|" in line}
-    assert loaded.isdisjoint({"torch", "transformers", "sentence_transformers", "gradio", "faiss", "symusic", "music21"})
+    assert loaded.isdisjoint(
+        {"torch", "transformers", "sentence_transformers", "gradio", "faiss", "symusic", "music21"}
+    )
