@@ -1,0 +1,1 @@
+"""What a recording says: checks, windows, and later its encoder."""

@@ -1,0 +1,1 @@
+"""What words say: a sentence-transformers model behind one small interface."""
