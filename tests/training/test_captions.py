@@ -1,0 +1,77 @@
+"""Captions say only what is true of the piece, in words of the pool asked for."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mmbert_training import captions, phrases
+
+from mmbert.facets import TOKENS, tokens_of
+from mmbert.types import Facets
+
+facets = st.builds(
+    Facets,
+    key=st.sampled_from(["C", "Eb", "F#", None]),
+    mode=st.sampled_from(["major", "minor"]),
+    tempo_bpm=st.none() | st.floats(40, 200),
+    pace=st.none() | st.floats(0.2, 12),
+    metre=st.sampled_from(["3/4", "6/8", "11/16", None]),
+    bars=st.none() | st.integers(1, 200),
+    instruments=st.sampled_from([(), ("violin",), ("oboe", "acoustic grand piano")]),
+    families=st.sampled_from([(), ("strings", "piano")]),
+    parts=st.none() | st.integers(1, 9),
+    form=st.sampled_from([None, "Jig", "slow march", "unheard of"]),
+)
+
+
+@given(facets, st.integers(0, 2**32 - 1), st.sampled_from(phrases.POOLS))
+def test_a_caption_states_only_facts_of_the_piece(facets, seed, pool):
+    tokens = tokens_of(facets)
+    if not tokens:
+        with pytest.raises(ValueError, match="at least one"):
+            captions.caption(tokens, np.random.default_rng(seed), pool)
+        return
+    made = captions.caption(tokens, np.random.default_rng(seed), pool, (2, 5))
+    assert set(made.facts) <= set(tokens)
+    assert len(set(made.facts)) == len(made.facts) <= 5
+    assert len(made.facts) >= min(2, len(captions.sayable(tokens))) or "key=" in "".join(captions.sayable(tokens))
+    said = [phrases.phrases_of(f, pool) for f in made.facts]
+    said += [
+        tuple(map(phrases.bare, phrases.marked_pair(a, b, pool))) for a in made.facts for b in made.facts if a != b
+    ]
+    assert any(p in made.text for options in said for p in options)
+
+
+def test_every_statement_has_words_in_both_pools_and_no_words_in_common():
+    for token in TOKENS:
+        known, held_out = (set(phrases.phrases_of(token, pool)) for pool in phrases.POOLS)
+        assert known, token
+        assert held_out, token
+        assert not known & held_out, token
+    for first, second in phrases.pairs():
+        assert {first, second} <= set(TOKENS)
+        assert not set(phrases.marked_pair(first, second, "known")) & set(
+            phrases.marked_pair(first, second, "held_out")
+        )
+
+
+def test_the_held_out_pool_is_about_a_third_and_mostly_of_other_words():
+    listed = [t for t in TOKENS if t.split("=")[0] not in ("key", "instrument", "family")]
+    known = sum(len(phrases.phrases_of(t, "known")) for t in listed)
+    held_out = sum(len(phrases.phrases_of(t, "held_out")) for t in listed)
+    assert known > 500
+    assert 0.28 < held_out / (known + held_out) < 0.38
+    assert 0.25 < phrases.lexical_overlap() < 0.45
+
+
+def test_speed_is_left_unsaid_where_tempo_and_notes_disagree():
+    assert captions.sayable(("tempo=fast", "pace=slow", "metre=3/4")) == ("tempo=fast", "metre=3/4")
+    assert captions.sayable(("tempo=slow", "pace=slow")) == ("tempo=slow", "pace=slow")
+    assert captions.sayable(("pace=slow",)) == ("pace=slow",)
+
+
+def test_names_are_captions_of_their_own():
+    rng = np.random.default_rng(0)
+    made = [captions.names_caption({"title": "The Trout", "composer": "Schubert"}, rng) for _ in range(20)]
+    assert all(c.facts == () and ("Trout" in c.text or "Schubert" in c.text) for c in made)
+    assert captions.names_caption({}, rng) is None
