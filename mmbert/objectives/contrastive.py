@@ -1,0 +1,68 @@
+"""Contrast of two sides of one batch, with several positives a row and pairs that are neither."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Temperature(nn.Module):
+    """The learned scale of cosines before a softmax (CLIP, Radford et al. 2021, section 2.3).
+
+    Args:
+        start: First temperature; the scale is its inverse.
+        largest: Bound on the scale, kept by clamping.
+    """
+
+    def __init__(self, start: float = 0.07, largest: float = 100.0) -> None:
+        super().__init__()
+        self.largest = math.log(largest)
+        self.log_scale = nn.Parameter(torch.tensor(-math.log(start)))
+
+    def forward(self) -> Tensor:
+        """The scale, a scalar."""
+        return self.log_scale.clamp(max=self.largest).exp()
+
+
+def info_nce(similarity: Tensor, positive: Tensor, ignored: Tensor | None = None) -> Tensor:
+    """Symmetric InfoNCE (CLIP, figure 3), a row's loss averaged over its positives.
+
+    With several positives a row this is the supervised contrastive loss (Khosla et al. 2020, equation 2). Rows
+    and columns without a positive do not count.
+
+    Args:
+        similarity: float [n, m], scaled cosines (see :class:`Temperature`).
+        positive: bool [n, m], the pairs that belong together.
+        ignored: bool [n, m], pairs that are neither positive nor negative (another setting of the same work);
+            they leave the denominator. None for none.
+
+    Raises:
+        ValueError: where no pair belongs together.
+    """
+    if not bool(positive.any()):
+        raise ValueError("a contrast needs at least one positive pair")
+    if ignored is not None:
+        similarity = similarity.masked_fill(ignored & ~positive, -torch.inf)
+    return (_one_way(similarity, positive) + _one_way(similarity.T, positive.T)) / 2
+
+
+def _one_way(similarity: Tensor, positive: Tensor) -> Tensor:
+    surprise = -F.log_softmax(similarity, dim=1)
+    count = positive.sum(1)
+    rows = surprise.masked_fill(~positive, 0).sum(1) / count.clamp(min=1)
+    return rows.sum() / (count > 0).sum()
+
+
+def siglip(similarity: Tensor, bias: Tensor, positive: Tensor, ignored: Tensor | None = None) -> Tensor:
+    """Pairwise sigmoid loss (SigLIP, Zhai et al. 2023, equation 1 and algorithm 1), mean over rows.
+
+    Arguments as :func:`info_nce`; ``bias`` is a learned scalar (start: -10, with a scale of 10).
+    """
+    sign = torch.where(positive, 1.0, -1.0)
+    pairs = -F.logsigmoid(sign * (similarity + bias))
+    if ignored is not None:
+        pairs = pairs.masked_fill(ignored & ~positive, 0)
+    return pairs.sum() / similarity.shape[0]
