@@ -1,0 +1,305 @@
+"""Any item to vectors: facets, windows and one forward pass, for a library and for questions by example."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmbert import _runtime  # noqa: F401  (thread settings before torch is imported)
+
+# isort: split
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmbert.errors import ItemError, WeightsError
+from mmbert.model import MmbertModel, checkpoint
+from mmbert.model.facets import facet_ids
+from mmbert.symbolic.facets import score_facets
+from mmbert.symbolic.octuple import FIELDS, SIZES, encode
+from mmbert.symbolic.windows import passages, search_windows, timeline
+from mmbert.text.encoder import TextEncoder
+from mmbert.types import Embedded, Facets, Item, Kind, Place, Stream
+
+PIECE_BARS = 128  # bar states of a piece's row, evenly spaced where it has more
+_NOTES_AT_ONCE = 65_536  # bounds memory: note states of this many notes are held at a time
+_BAR = FIELDS.index("bar")
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """One score, ready for the model."""
+
+    index: int  # in the caller's list
+    item: Item
+    facets: Facets
+    tokens: tuple[np.ndarray, ...]  # passages, int64 [n, 8], bars counted from the passage's first
+    first_bar: tuple[int, ...]  # of each passage, in the piece
+    places: tuple[Place, ...]
+    spans: np.ndarray  # int64 [places, 2], first bar and the one behind the last
+
+    @property
+    def n_notes(self) -> int:
+        return sum(len(t) for t in self.tokens)
+
+    @property
+    def n_bars(self) -> int:
+        return max(first + int(t[:, _BAR].max()) + 1 for first, t in zip(self.first_bar, self.tokens))
+
+
+class Embedder:
+    """Items and words to unit vectors of one space.
+
+    Attributes:
+        fingerprint: Of the weights; a library stores it and refuses another.
+        dim: Width of the vectors.
+        kinds: Kinds of items that these weights can embed.
+        seconds: Time spent so far in ``facets``, ``encode`` and ``forward``.
+    """
+
+    def __init__(self, model: MmbertModel, device: str = "cpu", batch_size: int = 32) -> None:
+        self.model = model.eval().to(device)
+        self.device = torch.device(device)
+        self.batch_size = batch_size
+        self.fingerprint = checkpoint.fingerprint(model.config, model.state_dict())
+        self.dim = model.config.out_dim
+        music: tuple[Kind, ...] = ("score", "recording")
+        self.kinds: frozenset[str] = frozenset(kind for kind in music if kind in model.config.modalities)
+        self.seconds = {"facets": 0.0, "encode": 0.0, "forward": 0.0}
+        self._text: TextEncoder | None = None
+
+    @classmethod
+    def from_pretrained(cls, weights: str | Path | None = None, device: str = "cpu", batch_size: int = 32) -> Embedder:
+        """Load weights.
+
+        Args:
+            weights: A checkpoint folder or hub name; None for the released ones.
+            device: A torch device.
+            batch_size: Passages (and pieces) of one forward pass. Changes the speed, not the vectors.
+
+        Raises:
+            WeightsError: where the checkpoint is missing or damaged.
+        """
+        model = MmbertModel.from_pretrained(weights if weights is not None else checkpoint.default_weights())
+        return cls(model, device, batch_size)
+
+    def embed(self, items: Sequence[Item]) -> list[Embedded | ItemError]:
+        """One result an item, in order: its vectors, or why it has none.
+
+        A piece's row reads its facets and bars; a window's row its bars alone; every note is encoded once.
+        Windows in which no note starts have no row.
+        """
+        results: list[Embedded | ItemError | None] = [None] * len(items)
+        ready: list[_Prepared] = []
+        for i, item in enumerate(items):
+            try:
+                ready.append(self._prepare(i, item))
+            except ItemError as e:
+                results[i] = e
+        with self._timed("forward"), torch.inference_mode():
+            for group in _groups(ready):
+                for prepared, result in zip(group, self._forward(group), strict=True):
+                    results[prepared.index] = result
+        return [r for r in results if r is not None]
+
+    def embed_files(self, paths: Iterable[str | Path]) -> list[Embedded]:
+        """Every piece of every file, in order.
+
+        Raises:
+            ItemError: at the first file or piece that cannot be read or embedded.
+        """
+        from mmbert.items import load_items
+
+        found: list[Embedded] = []
+        for result in self.embed([item for path in paths for item in load_items(Path(path))]):
+            if isinstance(result, ItemError):
+                raise result
+            found.append(result)
+        return found
+
+    def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Questions in words to unit rows, float32 [n, dim].
+
+        Raises:
+            MissingExtraError: where the ``text`` extra is not installed.
+            WeightsError: where the text model is not the one that these weights were trained with.
+        """
+        if self._text is None:
+            config = self.model.config
+            self._text = TextEncoder.load(config.text_model, config.text_sha256, str(self.device))
+        with torch.inference_mode():
+            stream = self.model.encode_text(*self._text.encode(texts))
+            rows = self.model.project(self.model.join([stream]), "query").float().cpu().numpy()
+        if not np.isfinite(rows).all():
+            raise WeightsError("weights", "give vectors that are not finite", "Copy or download them again")
+        return rows
+
+    # ---- before the model ----------------------------------------------------------------------------
+
+    def _prepare(self, index: int, item: Item) -> _Prepared:
+        path = str(item.source.path)
+        if item.score is None or item.kind not in self.kinds:
+            if item.kind == "recording":
+                fault, hint = "no audio encoder in these weights", "Give weights that were trained on recordings"
+                raise ItemError(path, fault, hint, code="E_NO_AUDIO_ENCODER", stage="embed")
+            raise ItemError(path, "is not a piece of music", code="E_NOT_MUSIC", stage="embed")
+        if not len(item.score.notes):
+            raise ItemError(path, "holds no notes", code="E_NO_NOTES", stage="encode")
+        try:
+            with self._timed("facets"):
+                facets = score_facets(item.score, item.metadata)
+            with self._timed("encode"):
+                return _prepared(index, item, facets)
+        except (ArithmeticError, LookupError, ValueError) as e:
+            fault = f"could not be measured ({type(e).__name__}: {e})"
+            hint = "This is a fault of mmbert: please report it with the file"
+            raise ItemError(path, fault, hint, code="E_UNEXPECTED", stage="encode") from e
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - start
+
+    # ---- the model -----------------------------------------------------------------------------------
+
+    def _forward(self, group: Sequence[_Prepared]) -> list[Embedded | ItemError]:
+        width = max(p.n_bars for p in group)
+        bars, present = self._bars(group, width)
+        pieces = self._pieces(group, bars, present)
+        windows, kept = self._windows(group, bars, present)
+        found: list[Embedded | ItemError] = []
+        row = 0
+        for p, piece in zip(group, pieces, strict=True):
+            keep = kept[len(found)]
+            vectors, row = windows[row : row + len(keep)], row + len(keep)
+            if np.isfinite(piece).all() and np.isfinite(vectors).all():
+                found.append(Embedded(p.item, p.facets, piece, vectors, tuple(p.places[i] for i in keep)))
+            else:
+                fault, hint = "gives vectors that are not finite", "The weights or this machine's torch are faulty"
+                found.append(ItemError(str(p.item.source.path), fault, hint, code="E_NOT_FINITE", stage="embed"))
+        return found
+
+    def _bars(self, group: Sequence[_Prepared], width: int) -> tuple[Tensor, Tensor]:
+        """Bar states [pieces, width, d] and bool [pieces, width]; passages in batches of near lengths."""
+        runs = [
+            (tokens, n * width + first)
+            for n, p in enumerate(group)
+            for tokens, first in zip(p.tokens, p.first_bar, strict=True)
+        ]
+        runs.sort(key=lambda run: len(run[0]))
+        states, segments = [], []
+        for start in range(0, len(runs), self.batch_size):
+            batch = runs[start : start + self.batch_size]
+            tokens, valid = _padded([t for t, _ in batch])
+            offset = torch.tensor([first for _, first in batch])
+            segments.append((tokens[..., _BAR] + offset[:, None])[valid])
+            tokens, valid = tokens.to(self.device), valid.to(self.device)
+            states.append(self.model.encode_passages(tokens, valid)[valid])
+        segment = torch.cat(segments).to(self.device)
+        bars, present = self.model.pool_bars(torch.cat(states), segment, len(group) * width)
+        return bars.unflatten(0, (len(group), width)), present.unflatten(0, (len(group), width))
+
+    def _pieces(self, group: Sequence[_Prepared], bars: Tensor, present: Tensor) -> np.ndarray:
+        """float32 [pieces, dim] from facets and at most :data:`PIECE_BARS` bars of each."""
+        chosen = [_evenly(row.nonzero()[:, 0].cpu()) for row in present]
+        order = sorted(range(len(group)), key=lambda n: len(chosen[n]))
+        out = np.empty((len(group), self.dim), np.float32)
+        for start in range(0, len(order), self.batch_size):
+            rows = order[start : start + self.batch_size]
+            position = torch.zeros(len(rows), max(len(chosen[n]) for n in rows), dtype=torch.int64)
+            mask = torch.zeros_like(position, dtype=torch.bool)
+            for i, n in enumerate(rows):
+                position[i, : len(chosen[n])] = chosen[n]
+                mask[i, : len(chosen[n])] = True
+            stream = self._score_stream(bars[torch.tensor(rows)[:, None], position], mask, position)
+            facets = self.model.encode_facets([facet_ids(group[n].facets) for n in rows])
+            out[rows] = self._project([facets, stream])
+        return out
+
+    def _windows(
+        self, group: Sequence[_Prepared], bars: Tensor, present: Tensor
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        """float32 [windows, dim] of all pieces in order, and which of each piece's places they are."""
+        piece = np.repeat(np.arange(len(group)), [len(p.places) for p in group])
+        spans = np.concatenate([p.spans for p in group])
+        index = spans[:, :1] + np.arange(int((spans[:, 1] - spans[:, 0]).max()))
+        inside = (index < spans[:, 1:]) & (index < bars.shape[1])
+        index = np.where(inside, index, 0)
+        inside &= present.cpu().numpy()[piece[:, None], index]
+        full = inside.any(1)
+        kept = [full[piece == n].nonzero()[0] for n in range(len(group))]
+        rows = full.nonzero()[0]
+        out = np.empty((len(rows), self.dim), np.float32)
+        order = np.argsort(inside[rows].sum(1), kind="stable")  # whole windows together need no mask
+        for start in range(0, len(rows), 8 * self.batch_size):
+            some = order[start : start + 8 * self.batch_size]
+            at = rows[some]
+            states = bars[torch.from_numpy(piece[at])[:, None], torch.from_numpy(index[at])]
+            position = torch.from_numpy(np.maximum(index[at] - spans[at, :1], 0))
+            stream = self._score_stream(states, torch.from_numpy(inside[at]), position)
+            out[some] = self._project([stream])
+        return out, kept
+
+    def _score_stream(self, states: Tensor, mask: Tensor, position: Tensor) -> Stream:
+        return Stream(states, mask.to(self.device), "score", position.to(self.device))
+
+    def _project(self, streams: list[Stream]) -> np.ndarray:
+        return self.model.project(self.model.join(streams), "document").float().cpu().numpy()
+
+
+def _prepared(index: int, item: Item, facets: Facets) -> _Prepared:
+    score = timeline(item.score, facets.free_time)
+    runs = passages(encode(score))
+    places = search_windows(item.score, facets.free_time)
+    return _Prepared(
+        index,
+        item,
+        facets,
+        tuple(run.tokens.astype(np.int64) for run in runs),
+        tuple(run.place.start_bar for run in runs),
+        places,
+        np.array([_span(place) for place in places], np.int64),
+    )
+
+
+def _span(place: Place) -> tuple[int, int]:
+    """First bar of a place and the one behind its last, on the time line that was encoded."""
+    if place.start_bar is None or place.end_bar is None:
+        return round(place.start_s / FREE_BAR_S), round(place.end_s / FREE_BAR_S)
+    return place.start_bar, place.end_bar
+
+
+def _groups(ready: Sequence[_Prepared]) -> Iterator[list[_Prepared]]:
+    """Pieces that go through the model together: as many as :data:`_NOTES_AT_ONCE` notes allow, at least one."""
+    group: list[_Prepared] = []
+    for prepared in ready:
+        if group and sum(p.n_notes for p in group) + prepared.n_notes > _NOTES_AT_ONCE:
+            yield group
+            group = []
+        group.append(prepared)
+    if group:
+        yield group
+
+
+def _padded(rows: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Octuples of several lengths as int64 [B, T, 8] with PAD behind each, and bool [B, T]."""
+    length = max(len(row) for row in rows)
+    tokens = torch.tensor(SIZES).expand(len(rows), length, -1).clone()
+    valid = torch.zeros(len(rows), length, dtype=torch.bool)
+    for i, row in enumerate(rows):
+        tokens[i, : len(row)] = torch.from_numpy(row)
+        valid[i, : len(row)] = True
+    return tokens, valid
+
+
+def _evenly(bars: Tensor) -> Tensor:
+    """At most :data:`PIECE_BARS` of the bar numbers int64 [n], evenly spaced, the first and last among them."""
+    if len(bars) <= PIECE_BARS:
+        return bars
+    return bars[torch.linspace(0, len(bars) - 1, PIECE_BARS).round().to(torch.int64)]
