@@ -75,7 +75,7 @@ class BarPool(nn.Module):
         self.project = nn.Linear(2 * config.symbolic_dim + 1, config.dim)
 
     def forward(self, states: Tensor, segment: Tensor, n_segments: int) -> tuple[Tensor, Tensor]:
-        """States [N, symbolic_dim] pooled by segment int64 [N] to [n_segments, dim]; and bool [n_segments]: any notes?"""
+        """States [N, symbolic_dim] pooled by segment int64 [N] to [n_segments, dim], and bool: any notes?"""
         notes = torch.bincount(segment, minlength=n_segments).to(states.dtype)[:, None]
         empty = states.new_zeros(n_segments, states.shape[1])
         mean = empty.index_add(0, segment, states) / notes.clamp(min=1)

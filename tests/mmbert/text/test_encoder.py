@@ -51,7 +51,7 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
         TextEncoder.load(sha256="0" * 64)
     with pytest.raises(WeightsError, match="neither a folder nor a model in the hub's cache"):
         TextEncoder.load("nobody/nothing")
-    with pytest.raises(WeightsError, match="no readable model.safetensors"):
+    with pytest.raises(WeightsError, match="no readable model"):
         TextEncoder.load(str(tmp_path))
     (tmp_path / "model.safetensors").write_bytes(b"not one")
     with pytest.raises(WeightsError, match="is not a sentence-transformers model"):
