@@ -20,7 +20,7 @@ from mmbert.model import MmbertModel, checkpoint
 from mmbert.model.facets import facet_ids
 from mmbert.symbolic.facets import score_facets
 from mmbert.symbolic.octuple import FIELDS, SIZES, encode
-from mmbert.symbolic.windows import passages, search_windows, timeline
+from mmbert.symbolic.windows import FREE_BAR_S, passages, search_windows, timeline
 from mmbert.text.encoder import TextEncoder
 from mmbert.types import Embedded, Facets, Item, Kind, Place, Stream
 
