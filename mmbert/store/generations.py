@@ -1,0 +1,207 @@
+"""The library folder as readers see it: generations that never change, and CURRENT, which names one.
+
+LIB/LIBRARY.json CURRENT LOCK work/ generations/gen-000042/{MANIFEST.json records.sqlite joint.*.f16 rejects.jsonl}
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmbert.errors import LibraryError
+from mmbert.store.manifest import DamageError, check, refuse_newer
+from mmbert.store.records import PieceTable, Records, WindowTable
+from mmbert.store.vectors import VectorStore
+from mmbert.types import Condition, Facets
+
+log = logging.getLogger("mmbert")
+_NAME = re.compile(r"gen-(\d{6,})")
+TRIES = 3  # a build may delete an old generation between the two steps of opening it
+
+
+class Generation:
+    """One finished build, open for reading; safe to use from several threads.
+
+    Attributes:
+        name: Such as ``gen-000042``.
+        fingerprint: Of the model that made the vectors.
+        manifest: What the generation holds.
+        notice: Why this is not the current generation; empty where it is.
+        n_pieces: Number of pieces.
+        pieces: Columns of all pieces.
+        windows: The window rows.
+        vectors: Exact search over ``joint/pieces`` and ``joint/windows``.
+    """
+
+    def __init__(self, folder: Path, manifest: dict[str, Any], notice: str = "") -> None:
+        self.folder, self.name, self.manifest, self.notice = folder, folder.name, manifest, notice
+        self.fingerprint: str = manifest["fingerprint"]
+        self.n_pieces: int = manifest["counts"]["pieces"]
+        self._records = Records(folder / "records.sqlite")
+        self.pieces: PieceTable = self._records.piece_table()
+        self.windows = WindowTable(self._records, self.pieces.windows)
+        rows = {"joint/pieces": self.n_pieces, "joint/windows": manifest["counts"]["windows"]}
+        self.vectors = VectorStore(folder, rows, manifest["dim"])
+        if len(self.pieces) != self.n_pieces or len(self.windows) != rows["joint/windows"]:
+            raise DamageError("records.sqlite and the vectors disagree about the number of pieces")
+        self._row = {uid: row for row, uid in enumerate(self.pieces.uid)}
+
+    def __repr__(self) -> str:
+        return f"Generation({self.name}, {self.n_pieces} pieces, {len(self.windows)} windows)"
+
+    def row_of(self, uid: str) -> int | None:
+        """Row of a piece, None where the library has none of that id."""
+        return self._row.get(uid)
+
+    def facets(self, row: int) -> Facets:
+        """Measured facts of a piece."""
+        return self._records.facets(row)
+
+    def metadata(self, row: int) -> dict[str, str]:
+        """What the piece's file states in words."""
+        return self._records.metadata(row)
+
+    def paths(self, row: int) -> list[str]:
+        """All files that hold the piece, in order."""
+        return self._records.paths(row)
+
+    def fits(self, condition: Condition) -> np.ndarray:
+        """int8 [n_pieces]: 1 where the condition holds, 0 where not, -1 where the facet is unknown."""
+        return self._records.fits(condition)
+
+    def full_text(self, terms: list[str], limit: int) -> list[tuple[int, float]]:
+        """(piece row, bm25; higher is better) of pieces that hold any of the terms in their words."""
+        return self._records.full_text(terms, limit)
+
+    def rejects(self) -> list[dict[str, str]]:
+        """Every file that was not indexed, and why."""
+        lines = (self.folder / "rejects.jsonl").read_bytes().splitlines()
+        return [json.loads(line) for line in lines if line]
+
+    def report(self) -> dict[str, Any]:
+        """How the build went; empty where the report is gone (nothing depends on it)."""
+        try:
+            return json.loads((self.folder / "REPORT.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+
+    def require(self, fingerprint: str) -> None:
+        """Refuse another model than the one that made the vectors.
+
+        Raises:
+            LibraryError: naming both.
+        """
+        if fingerprint != self.fingerprint:
+            raise LibraryError(
+                "",
+                f"This library was built with model {self.fingerprint[:8]}, you loaded {fingerprint[:8]}",
+                "Rebuild, or load the first.",
+            )
+
+    def close(self) -> None:
+        """Close files."""
+        self._records.close()
+        self.vectors.close()
+
+
+class LibraryFolder:
+    """A library's folder, for reading. Build one with :func:`open_library`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def generations(self) -> Path:
+        """Folder of the generations."""
+        return self.path / "generations"
+
+    def names(self) -> list[str]:
+        """Names of the finished generations, newest first."""
+        try:
+            found = [p.name for p in self.generations.iterdir() if _NAME.fullmatch(p.name)]
+        except OSError:
+            return []
+        return sorted(found, key=number_of, reverse=True)
+
+    def current_name(self) -> str | None:
+        """What CURRENT names; None where it is missing, or is no generation's name."""
+        try:
+            text = (self.path / "CURRENT").read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            return None
+        return text if _NAME.fullmatch(text) else None
+
+    def current(self) -> Generation:
+        """The current generation, or the newest other one that is whole.
+
+        Raises:
+            LibraryError: there is none.
+        """
+        fault = ""
+        for _ in range(TRIES):
+            name = self.current_name()
+            try:
+                return self._open(name) if name else self._fall_back(None, "CURRENT is missing or unreadable")
+            except DamageError as e:
+                fault = str(e)
+                if self.current_name() == name:  # no build replaced it while it was being opened
+                    break
+        return self._fall_back(name, fault)
+
+    def _open(self, name: str, notice: str = "", *, hashes: bool = False) -> Generation:
+        folder = self.generations / name
+        return Generation(folder, check(folder, hashes=hashes), notice)
+
+    def _fall_back(self, damaged: str | None, fault: str) -> Generation:
+        what = f"{damaged} is damaged ({fault})" if damaged else fault
+        for name in self.names():
+            if name == damaged:
+                continue
+            notice = f"{what}. Serving {name}. Run: mmbert index verify {self.path}"
+            try:
+                generation = self._open(name, notice, hashes=True)
+            except DamageError:
+                continue
+            log.warning(notice)
+            return generation
+        if damaged or self.names():
+            hint = "Run mmbert index build with the same folders: what it has embedded is kept."
+            raise LibraryError(str(self.path), f"{what}, and no other generation is whole", hint)
+        hint = "Run mmbert index build: what was done is kept."
+        raise LibraryError(str(self.path), "holds no finished build yet", hint)
+
+
+def number_of(name: str) -> int:
+    """Number in a generation's name.
+
+    >>> number_of("gen-000042")
+    42
+    """
+    found = _NAME.fullmatch(name)
+    if not found:
+        raise ValueError(f"{name!r} is no generation's name")
+    return int(found[1])
+
+
+def open_library(path: str | Path) -> LibraryFolder:
+    """A library for reading. Nothing is written, no lock is taken; it may lie on a read-only disk.
+
+    Raises:
+        LibraryError: there is no library at ``path``, or a newer mmbert made it.
+    """
+    path = Path(path)
+    build = f"Build one: mmbert index build {path} FOLDER"
+    if not path.is_dir():
+        raise LibraryError(str(path), "is no folder" if path.exists() else "does not exist", build)
+    try:
+        refuse_newer(path, int(json.loads((path / "LIBRARY.json").read_bytes())["format"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        # The generations say all that is needed; without them this is some other folder.
+        if not (path / "generations").is_dir():
+            raise LibraryError(str(path), "is not a library", build) from None
+    return LibraryFolder(path)

@@ -1,0 +1,179 @@
+"""Records of a generation: pieces, their facets, files and windows, and full text over what they say."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from mmbert.facets import from_mapping
+from mmbert.store.columns import Columns
+from mmbert.store.manifest import DamageError
+from mmbert.store.schema import TEXT_COLUMNS
+from mmbert.types import Condition, Facets, Place
+
+TERMS_AT_MOST, TERM_LENGTH = 64, 200  # of one question
+
+
+@dataclass(frozen=True)
+class PieceTable:
+    """One row a piece, in generation order (by uid). Text columns are object arrays of ``str``.
+
+    Attributes:
+        uid: Stable id: digest of the content, and number within it.
+        path: First of the piece's files, decoded as Python does (``os.fsencode`` gives its bytes back).
+        number: Which piece within the file, int32.
+        kind: ``score``, ``recording`` or ``text``.
+        title: Title from the file, else from its name.
+        composer: Composer, or None.
+        form: What the file calls itself, or None.
+        sha256: Hex digest of the file's bytes.
+        windows: Number of window rows, int32.
+    """
+
+    uid: np.ndarray
+    path: np.ndarray
+    number: np.ndarray
+    kind: np.ndarray
+    title: np.ndarray
+    composer: np.ndarray
+    form: np.ndarray
+    sha256: np.ndarray
+    windows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.uid)
+
+
+class WindowTable:
+    """The window rows: those of a piece follow each other, pieces in generation order.
+
+    Attributes:
+        piece: int32 [W], piece row of each window row.
+    """
+
+    def __init__(self, records: Records, counts: np.ndarray) -> None:
+        self._records = records
+        self._start = np.r_[0, np.cumsum(counts)].astype(np.int64)
+        self.piece = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+
+    def __len__(self) -> int:
+        return len(self.piece)
+
+    def of_piece(self, row: int) -> np.ndarray:
+        """Window rows of a piece, int64."""
+        return np.arange(self._start[row], self._start[row + 1])
+
+    def place(self, window_row: int) -> Place:
+        """Where in its piece a window lies."""
+        return self._records.place(int(window_row))
+
+
+class Records:
+    """records.sqlite, opened without a lock or a temporary file; may be used from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        address = f"file:{quote(os.fsencode(path.resolve()))}?mode=ro&immutable=1"
+        self._connection = sqlite3.connect(address, uri=True, check_same_thread=False)
+        self._connection.execute("PRAGMA query_only=ON")
+        self._lock = Lock()
+        self.columns = Columns(self._column)
+
+    def _all(self, statement: str, values: Iterable[Any] = ()) -> list[tuple]:
+        try:
+            with self._lock:
+                return self._connection.execute(statement, tuple(values)).fetchall()
+        except sqlite3.DatabaseError as e:
+            raise DamageError(f"records.sqlite cannot be read ({e})") from e
+
+    def _column(self, name: str) -> list:
+        return [v for (v,) in self._all(f'SELECT "{name}" FROM piece ORDER BY id')]
+
+    def piece_table(self) -> PieceTable:
+        """The columns of all pieces."""
+        names = "uid, path, number, kind, title, composer, form, hex(sha256), windows"
+        rows = self._all(f"SELECT {names} FROM piece ORDER BY id")
+        uid, path, number, kind, title, composer, form, sha256, windows = zip(*rows) if rows else ((),) * 9
+        return PieceTable(
+            uid=_objects(uid),
+            path=_objects([os.fsdecode(p) for p in path]),
+            number=np.array(number, np.int32),
+            kind=_objects(kind),
+            title=_objects(title),
+            composer=_objects(composer),
+            form=_objects(form),
+            sha256=_objects([s.lower() for s in sha256]),
+            windows=np.array(windows, np.int32),
+        )
+
+    def facets(self, row: int) -> Facets:
+        """Measured facts of a piece."""
+        return from_mapping(json.loads(self._one("SELECT facets FROM piece WHERE id=?", row)[0]))
+
+    def metadata(self, row: int) -> dict[str, str]:
+        """What the piece's file states in words."""
+        return json.loads(self._one("SELECT metadata FROM piece WHERE id=?", row)[0])
+
+    def paths(self, row: int) -> list[str]:
+        """All files that hold the piece."""
+        return [
+            os.fsdecode(p) for (p,) in self._all("SELECT path FROM file WHERE piece_id=? ORDER BY path", [int(row)])
+        ]
+
+    def place(self, window_row: int) -> Place:
+        """Where in its piece a window lies."""
+        return Place(*self._one('SELECT start_s, end_s, start_bar, end_bar FROM window WHERE "row"=?', window_row))
+
+    def _one(self, statement: str, row: int) -> tuple:
+        found = self._all(statement, [int(row)])
+        if not found:
+            raise IndexError(f"row {row} is not in this generation")
+        return found[0]
+
+    def fits(self, condition: Condition) -> np.ndarray:
+        """int8 [n_pieces]: 1 true, 0 false, -1 unknown."""
+        return self.columns.fits(condition)
+
+    def full_text(self, terms: Iterable[str], limit: int) -> list[tuple[int, float]]:
+        """Pieces that hold any of the terms: (row, bm25, higher is better), best first, ties in order of row.
+
+        Any text is a term: each is quoted, several words in one are a phrase, accents and case do not count, and
+        the last one matches the beginning of a word.
+        """
+        question = _match_expression(terms)
+        if not question:
+            return []
+        weights = ", ".join(str(w) for w in TEXT_COLUMNS.values())
+        statement = (
+            f"SELECT rowid, bm25(fts, {weights}) AS cost FROM fts WHERE fts MATCH ? ORDER BY cost, rowid LIMIT ?"
+        )
+        return [(row, -cost) for row, cost in self._all(statement, (question, int(limit)))]
+
+    def close(self) -> None:
+        """Close the database."""
+        self._connection.close()
+
+
+def _objects(values: Iterable[Any]) -> np.ndarray:
+    values = list(values)
+    out = np.empty(len(values), object)
+    out[:] = values
+    return out
+
+
+def _match_expression(terms: Iterable[str]) -> str:
+    """An FTS5 expression in which nothing that a person typed is syntax."""
+    quoted = []
+    for term in list(terms)[:TERMS_AT_MOST]:
+        text = term[:TERM_LENGTH].replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+        if any(c.isalnum() for c in text):
+            quoted.append('"' + text.replace('"', '""') + '"')
+    return " OR ".join(quoted) + " *" if quoted else ""
