@@ -26,28 +26,26 @@ from mmbert.types import Embedded, Facets, Item, Kind, Place, Stream
 
 PIECE_BARS = 128  # bar states of a piece's row, evenly spaced where it has more
 _NOTES_AT_ONCE = 65_536  # bounds memory: note states of this many notes are held at a time
+_WINDOWS_A_PASSAGE = 8  # windows are small: so many times more go through at once
 _BAR = FIELDS.index("bar")
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """One score, ready for the model."""
+    """One score, ready for the model. "Bars" are those in which a note starts, in order."""
 
     index: int  # in the caller's list
     item: Item
     facets: Facets
     tokens: tuple[np.ndarray, ...]  # passages, int64 [n, 8], bars counted from the passage's first
-    first_bar: tuple[int, ...]  # of each passage, in the piece
-    places: tuple[Place, ...]
-    spans: np.ndarray  # int64 [places, 2], first bar and the one behind the last
+    segments: tuple[np.ndarray, ...]  # of each passage: int64 [n], which of the bars each note starts in
+    bars: np.ndarray  # int64 [bars], their numbers in the piece
+    places: tuple[Place, ...]  # those in which a note starts
+    spans: np.ndarray  # int64 [places, 3]: number of the place's first bar; which bars it holds, from and up to
 
     @property
     def n_notes(self) -> int:
         return sum(len(t) for t in self.tokens)
-
-    @property
-    def n_bars(self) -> int:
-        return max(first + int(t[:, _BAR].max()) + 1 for first, t in zip(self.first_bar, self.tokens))
 
 
 class Embedder:
@@ -169,103 +167,87 @@ class Embedder:
     # ---- the model -----------------------------------------------------------------------------------
 
     def _forward(self, group: Sequence[_Prepared]) -> list[Embedded | ItemError]:
-        width = max(p.n_bars for p in group)
-        bars, present = self._bars(group, width)
-        pieces = self._pieces(group, bars, present)
-        windows, kept = self._windows(group, bars, present)
-        found: list[Embedded | ItemError] = []
-        row = 0
-        for p, piece in zip(group, pieces, strict=True):
-            keep = kept[len(found)]
-            vectors, row = windows[row : row + len(keep)], row + len(keep)
-            if np.isfinite(piece).all() and np.isfinite(vectors).all():
-                found.append(Embedded(p.item, p.facets, piece, vectors, tuple(p.places[i] for i in keep)))
-            else:
-                fault, hint = "gives vectors that are not finite", "The weights or this machine's torch are faulty"
-                found.append(ItemError(str(p.item.source.path), fault, hint, code="E_NOT_FINITE", stage="embed"))
-        return found
+        bars = self._bars(group)
+        first = np.cumsum([0, *(len(p.bars) for p in group)])  # of each piece, in bars
+        pieces, windows = self._pieces(group, bars, first), self._windows(group, bars, first)
+        rows = np.split(windows, np.cumsum([len(p.places) for p in group])[:-1])
+        return [_checked(p, piece, own) for p, piece, own in zip(group, pieces, rows, strict=True)]
 
-    def _bars(self, group: Sequence[_Prepared], width: int) -> tuple[Tensor, Tensor]:
-        """Bar states [pieces, width, d] and bool [pieces, width]; passages in batches of near lengths."""
+    def _bars(self, group: Sequence[_Prepared]) -> Tensor:
+        """States [bars of all pieces, d]; passages in batches of near lengths."""
+        first = np.cumsum([0, *(len(p.bars) for p in group)])
         runs = [
-            (tokens, n * width + first)
-            for n, p in enumerate(group)
-            for tokens, first in zip(p.tokens, p.first_bar, strict=True)
+            (tokens, segment + at)
+            for p, at in zip(group, first)
+            for tokens, segment in zip(p.tokens, p.segments, strict=True)
         ]
         runs.sort(key=lambda run: len(run[0]))
-        states, segments = [], []
+        states = []
         for start in range(0, len(runs), self.batch_size):
-            batch = runs[start : start + self.batch_size]
-            tokens, valid = _padded([t for t, _ in batch])
-            offset = torch.tensor([first for _, first in batch])
-            segments.append((tokens[..., _BAR] + offset[:, None])[valid])
+            tokens, valid = _padded([t for t, _ in runs[start : start + self.batch_size]])
             tokens, valid = tokens.to(self.device), valid.to(self.device)
             states.append(self.model.encode_passages(tokens, valid)[valid])
-        segment = torch.cat(segments).to(self.device)
-        bars, present = self.model.pool_bars(torch.cat(states), segment, len(group) * width)
-        return bars.unflatten(0, (len(group), width)), present.unflatten(0, (len(group), width))
+        segments = torch.from_numpy(np.concatenate([segment for _, segment in runs])).to(self.device)
+        return self.model.pool_bars(torch.cat(states), segments, int(first[-1]))[0]
 
-    def _pieces(self, group: Sequence[_Prepared], bars: Tensor, present: Tensor) -> np.ndarray:
+    def _pieces(self, group: Sequence[_Prepared], bars: Tensor, first: np.ndarray) -> np.ndarray:
         """float32 [pieces, dim] from facets and at most :data:`PIECE_BARS` bars of each."""
-        chosen = [_evenly(row.nonzero()[:, 0].cpu()) for row in present]
-        order = sorted(range(len(group)), key=lambda n: len(chosen[n]))
+        chosen = [_evenly(len(p.bars)) for p in group]
+        order = np.argsort([len(c) for c in chosen], kind="stable")
         out = np.empty((len(group), self.dim), np.float32)
         for start in range(0, len(order), self.batch_size):
             rows = order[start : start + self.batch_size]
-            position = torch.zeros(len(rows), max(len(chosen[n]) for n in rows), dtype=torch.int64)
-            mask = torch.zeros_like(position, dtype=torch.bool)
+            index = np.zeros((len(rows), len(chosen[rows[-1]])), np.int64)
+            position, mask = np.zeros_like(index), np.zeros_like(index, dtype=bool)
             for i, n in enumerate(rows):
-                position[i, : len(chosen[n])] = chosen[n]
-                mask[i, : len(chosen[n])] = True
-            stream = self._score_stream(bars[torch.tensor(rows)[:, None], position], mask, position)
+                some = slice(len(chosen[n]))
+                index[i, some], position[i, some], mask[i, some] = first[n] + chosen[n], group[n].bars[chosen[n]], True
             facets = self.model.encode_facets([facet_ids(group[n].facets) for n in rows])
-            out[rows] = self._project([facets, stream])
+            out[rows] = self._vectors([facets, self._score_stream(bars, index, mask, position)])
         return out
 
-    def _windows(
-        self, group: Sequence[_Prepared], bars: Tensor, present: Tensor
-    ) -> tuple[np.ndarray, list[np.ndarray]]:
-        """float32 [windows, dim] of all pieces in order, and which of each piece's places they are."""
-        piece = np.repeat(np.arange(len(group)), [len(p.places) for p in group])
-        spans = np.concatenate([p.spans for p in group])
-        index = spans[:, :1] + np.arange(int((spans[:, 1] - spans[:, 0]).max()))
-        inside = (index < spans[:, 1:]) & (index < bars.shape[1])
-        index = np.where(inside, index, 0)
-        inside &= present.cpu().numpy()[piece[:, None], index]
-        full = inside.any(1)
-        kept = [full[piece == n].nonzero()[0] for n in range(len(group))]
-        rows = full.nonzero()[0]
-        out = np.empty((len(rows), self.dim), np.float32)
-        order = np.argsort(inside[rows].sum(1), kind="stable")  # whole windows together need no mask
-        for start in range(0, len(rows), 8 * self.batch_size):
-            some = order[start : start + 8 * self.batch_size]
-            at = rows[some]
-            states = bars[torch.from_numpy(piece[at])[:, None], torch.from_numpy(index[at])]
-            position = torch.from_numpy(np.maximum(index[at] - spans[at, :1], 0))
-            stream = self._score_stream(states, torch.from_numpy(inside[at]), position)
-            out[some] = self._project([stream])
-        return out, kept
+    def _windows(self, group: Sequence[_Prepared], bars: Tensor, first: np.ndarray) -> np.ndarray:
+        """float32 [windows of all pieces, dim] from the bars of each alone, counted from its first."""
+        spans = np.concatenate([p.spans + np.array([0, at, at]) for p, at in zip(group, first)])
+        numbers = np.concatenate([p.bars for p in group])
+        out = np.empty((len(spans), self.dim), np.float32)
+        order = np.argsort(spans[:, 2] - spans[:, 1], kind="stable")  # whole windows together need no mask
+        for start in range(0, len(order), _WINDOWS_A_PASSAGE * self.batch_size):
+            rows = order[start : start + _WINDOWS_A_PASSAGE * self.batch_size]
+            begin, low, high = spans[rows].T[..., None]
+            index = low + np.arange((high - low).max())
+            mask = index < high
+            index = np.where(mask, index, low)
+            out[rows] = self._vectors([self._score_stream(bars, index, mask, numbers[index] - begin)])
+        return out
 
-    def _score_stream(self, states: Tensor, mask: Tensor, position: Tensor) -> Stream:
-        return Stream(states, mask.to(self.device), "score", position.to(self.device))
+    def _score_stream(self, bars: Tensor, index: np.ndarray, mask: np.ndarray, position: np.ndarray) -> Stream:
+        at, seen, place = (torch.from_numpy(a).to(self.device) for a in (index, mask, position))
+        return Stream(bars[at], seen, "score", place)
 
-    def _project(self, streams: list[Stream]) -> np.ndarray:
+    def _vectors(self, streams: list[Stream]) -> np.ndarray:
         return self.model.project(self.model.join(streams), "document").float().cpu().numpy()
 
 
 def _prepared(index: int, item: Item, facets: Facets) -> _Prepared:
-    score = timeline(item.score, facets.free_time)
-    runs = passages(encode(score))
+    runs = passages(encode(timeline(item.score, facets.free_time)))
+    tokens = tuple(run.tokens.astype(np.int64) for run in runs)
+    number = np.concatenate([t[:, _BAR] + run.place.start_bar for t, run in zip(tokens, runs, strict=True)])
+    bars, segment = np.unique(number, return_inverse=True)
+    segments = np.split(segment, np.cumsum([len(t) for t in tokens])[:-1])
     places = search_windows(item.score, facets.free_time)
-    return _Prepared(
-        index,
-        item,
-        facets,
-        tuple(run.tokens.astype(np.int64) for run in runs),
-        tuple(run.place.start_bar for run in runs),
-        places,
-        np.array([_span(place) for place in places], np.int64),
-    )
+    begin, end = np.array([_span(place) for place in places], np.int64).T
+    spans = np.stack([begin, np.searchsorted(bars, begin), np.searchsorted(bars, end)], 1)
+    sounding = (spans[:, 2] > spans[:, 1]).nonzero()[0]
+    places = tuple(places[i] for i in sounding)
+    return _Prepared(index, item, facets, tokens, tuple(segments), bars, places, spans[sounding])
+
+
+def _checked(p: _Prepared, piece: np.ndarray, windows: np.ndarray) -> Embedded | ItemError:
+    if np.isfinite(piece).all() and np.isfinite(windows).all():
+        return Embedded(p.item, p.facets, piece, windows, p.places)
+    fault, hint = "gives vectors that are not finite", "The weights or this machine's torch are faulty"
+    return ItemError(str(p.item.source.path), fault, hint, code="E_NOT_FINITE", stage="embed")
 
 
 def _span(place: Place) -> tuple[int, int]:
@@ -298,8 +280,6 @@ def _padded(rows: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
     return tokens, valid
 
 
-def _evenly(bars: Tensor) -> Tensor:
-    """At most :data:`PIECE_BARS` of the bar numbers int64 [n], evenly spaced, the first and last among them."""
-    if len(bars) <= PIECE_BARS:
-        return bars
-    return bars[torch.linspace(0, len(bars) - 1, PIECE_BARS).round().to(torch.int64)]
+def _evenly(n: int) -> np.ndarray:
+    """At most :data:`PIECE_BARS` of n bars, evenly spaced, the first and last among them."""
+    return np.linspace(0, n - 1, min(n, PIECE_BARS)).round().astype(np.int64)

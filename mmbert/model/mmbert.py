@@ -86,7 +86,7 @@ class MmbertModel(nn.Module, PyTorchModelHubMixin):
         return self.retrieval(cls, side)
 
     @classmethod
-    def from_pretrained(
+    def from_pretrained(  # type: ignore[override]  # no keyword changes a size: they come from the checkpoint
         cls,
         pretrained_model_name_or_path: str | Path,
         *,

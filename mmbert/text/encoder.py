@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from mmbert import _runtime  # noqa: F401  (offline before the hub client is imported)
 from mmbert.errors import MissingExtraError, WeightsError
@@ -33,8 +33,9 @@ class TextEncoder:
 
     def __init__(self, model: SentenceTransformer, sha256: str) -> None:
         self._model = model.eval()
+        self._transformer = cast(Any, model[0])  # what stands before the pooling
         self.sha256 = sha256
-        self.dim = int(model[0].get_embedding_dimension())
+        self.dim = int(self._transformer.get_embedding_dimension())
 
     @classmethod
     def load(cls, source: str = MINILM, sha256: str | None = None, device: str = "cpu") -> TextEncoder:
@@ -77,7 +78,7 @@ class TextEncoder:
                 rows = order[start : start + _BATCH]
                 features = self._model.preprocess([texts[i] for i in rows])
                 features = {k: v.to(device) if torch.is_tensor(v) else v for k, v in features.items()}
-                out = self._model[0](features)
+                out = self._transformer(features)
                 found.append((rows, out["token_embeddings"].float(), out["attention_mask"].bool()))
             length = max(mask.shape[1] for _, _, mask in found)
             states = torch.zeros(len(texts), length, self.dim, device=device)

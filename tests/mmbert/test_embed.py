@@ -177,9 +177,8 @@ def test_fingerprint_is_the_checkpoints(tiny_weights: Path, embedder: Embedder) 
 
 
 def test_bars_of_a_long_piece_are_spread_evenly() -> None:
-    few, many = torch.arange(0, 90, 3), torch.arange(1000)
-    assert torch.equal(_evenly(few), few)
-    assert len(_evenly(many)) == PIECE_BARS
-    assert _evenly(many)[[0, -1]].tolist() == [0, 999]
-    assert set(_evenly(many).diff().tolist()) == {7, 8}
-    assert len(set(_evenly(torch.arange(PIECE_BARS + 1)).tolist())) == PIECE_BARS
+    assert _evenly(30).tolist() == list(range(30))
+    assert len(_evenly(1000)) == PIECE_BARS
+    assert _evenly(1000)[[0, -1]].tolist() == [0, 999]
+    assert set(np.diff(_evenly(1000))) == {7, 8}
+    assert len(set(_evenly(PIECE_BARS + 1))) == PIECE_BARS
