@@ -1,0 +1,96 @@
+"""MIDI files, parsed by symusic behind our own check of the chunks.
+
+Words: a text event (meta type 1) in the first track, before its first note, of the form ``composer: X``,
+``form: jig``, ``title: X`` or ``collection: X`` states that; :func:`mmbert.items.write_midi` writes them. Other
+titles come from the first track's name (:func:`mmbert.items.midi_scan.words`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmbert.items import bounds, midi_scan
+from mmbert.items.metres import valid
+from mmbert.items.roles import with_roles
+from mmbert.items.text import clean
+from mmbert.symbolic.score import NOTE, Part, Score
+from mmbert.types import Item
+
+if TYPE_CHECKING:
+    from mmbert.items.reader import File
+
+SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
+NOT = ("E_NOT_MIDI", "does not begin as a MIDI file does", "Is it another format under this name?")
+
+
+def sniff(head: bytes) -> bool:
+    """Whether the bytes begin as MIDI."""
+    return midi_scan.start_of(head) is not None
+
+
+def read(file: File) -> Iterator[Item]:
+    """The one piece of a MIDI file.
+
+    Raises:
+        ItemError: E_MIDI_TRUNCATED, E_MIDI_LIMIT, E_MIDI_DAMAGED, E_MIDI_TIMECODE, E_EMPTY.
+    """
+    data, limits = file.data, file.limits
+    try:
+        chunks = midi_scan.scan(data, limits.tracks)
+    except midi_scan.ScanError as fault:
+        raise file.refuse(fault.fault, fault.hint, fault.code) from None
+    import symusic
+
+    try:
+        parsed = symusic.Score.from_midi(data[midi_scan.start_of(data) :])
+    except (RuntimeError, ValueError) as fault:
+        hint = f"Is it damaged? ({clean(str(fault), 120)})"
+        raise file.refuse("has events that cannot be followed", hint, "E_MIDI_DAMAGED") from None
+    bounds.check_notes(file, sum(len(t.notes) for t in parsed.tracks), "E_MIDI_LIMIT")
+    events = len(parsed.tempos) + len(parsed.time_signatures) + len(parsed.key_signatures)
+    bounds.check_map(file, events, "E_MIDI_LIMIT")
+    score = _score(file, parsed)
+    bounds.check_length(file, score, "E_MIDI_LIMIT")
+    yield Item("score", file.source(), midi_scan.words(data, chunks), score=score)
+
+
+def _score(file: File, parsed: Any) -> Score:
+    rows, parts = [], []
+    for track in parsed.tracks:
+        if not len(track.notes):
+            continue
+        columns = track.notes.numpy()
+        onset, duration = columns["time"].astype(np.int64), columns["duration"].astype(np.int64)
+        bounds.check_ticks(file, onset, duration, int(parsed.ticks_per_quarter), "E_MIDI_LIMIT")
+        notes = np.zeros(len(onset), NOTE)
+        notes["onset"], notes["duration"] = onset, duration
+        notes["pitch"] = np.clip(columns["pitch"], 0, 127)
+        notes["velocity"] = np.clip(columns["velocity"], 1, 127)
+        program = min(max(int(track.program), 0), 127)
+        notes["program"], notes["is_drum"], notes["part"] = program, bool(track.is_drum), len(parts)
+        rows.append(notes)
+        parts.append(Part(clean(track.name.rstrip("\0")), program, bool(track.is_drum)))
+    if not rows:
+        raise file.refuse("No notes", "Is it a file of settings or of lyrics alone?", "E_EMPTY")
+    return Score.build(
+        np.concatenate(rows),
+        int(parsed.ticks_per_quarter),
+        tempo_map=_last_at([(t.time, 60e6 / t.mspq) for t in parsed.tempos if t.mspq > 0]),
+        metre_map=_last_at(
+            [(m.time, m.numerator, m.denominator) for m in parsed.time_signatures if valid(m.numerator, m.denominator)]
+        ),
+        key_map=_last_at([(k.time, k.key, bool(k.tonality)) for k in parsed.key_signatures if abs(k.key) <= 7]),
+        parts=with_roles(parts),
+    )
+
+
+def _last_at(rows: list[tuple]) -> list[tuple]:
+    """Sorted by tick; of several at one tick the last holds; one that changes nothing is left out."""
+    kept: list[tuple] = []
+    for row in sorted({r[0]: r for r in rows if r[0] >= 0}.values()):
+        if not kept or kept[-1][1:] != row[1:]:
+            kept.append(row)
+    return kept
