@@ -1,0 +1,132 @@
+"""Numbers in a question: tempo, length, bars, parts, metre, range, and operators such as ``tempo_bpm<90``."""
+
+from __future__ import annotations
+
+import re
+
+from mmbert.errors import UsageError
+from mmbert.facets import FACETS
+from mmbert.retrieval.conditions import read_where
+from mmbert.retrieval.lexicon import FACET_ALIASES, IN_N, METRES, MIDDLE_C, NUMBER_WORDS, Reading
+from mmbert.retrieval.sentence import Sentence
+
+TEMPO_TOLERANCE = 0.08  # "about 90 bpm": 8 % each way
+LENGTH_TOLERANCE = 0.1
+
+_N = r"(\d+(?:\.\d+)?)"
+_COUNT = rf"(\d+(?:\.\d+)?|{'|'.join(sorted(NUMBER_WORDS, key=len, reverse=True))})"
+_BPM = r"\s*(?:bpm|qpm|beats (?:per|a) minute)\b"
+_UNDER = r"(?:under|below|less than|at most|up to|no (?:more|longer) than|not (?:more|longer) than|within|fewer than|max)"
+_OVER = r"(?:over|above|more than|at least|no less than|longer than|min)"
+_TIME = r"[- ]?(seconds?|secs?|s|minutes?|mins?|m)\b"
+_PITCH = r"(middle c|[a-g][#b]?-?\d)"
+
+
+def read_numbers(s: Sentence) -> None:
+    """Take everything that has a number in it. Order matters: the longer wording first."""
+    _operators(s)
+    _tempo(s)
+    _length(s)
+    _parts_and_bars(s)
+    _metre(s)
+    _range(s)
+
+
+def _operators(s: Sentence) -> None:
+    names = "|".join(sorted((*FACETS, *FACET_ALIASES), key=len, reverse=True))
+    value = r"(\"[^\"]+\"|[^\s,;\"]+(?:\s+(?:major|minor)\b)?)"
+
+    def rule(m: re.Match[str]) -> tuple[Reading, ...] | None:
+        facet, operator = FACET_ALIASES.get(m[1], m[1]), m[2].strip().replace(":", "=")
+        raw = s.raw[m.start(3) : m.end(3)].strip('"')
+        span = re.fullmatch(rf"{_N}(?:-|\.\.){_N}", raw)
+        if span and FACETS[facet].kind == "number":
+            return ((facet, ">=", float(span[1])), (facet, "<=", float(span[2])))
+        try:
+            found = read_where(f"{facet}{operator}{raw}")
+        except UsageError:
+            return None
+        return tuple((c.facet, c.operator, c.value) for c in found)
+
+    s.each(rf"\b({names})(\s*(?:<=|>=|!=|=|<|>|~)\s*|:\s?){value}", rule, hard=True)
+
+
+def _tempo(s: Sentence) -> None:
+    def between(m: re.Match[str]) -> tuple[Reading, ...]:
+        return ("tempo_bpm", ">=", float(m[1])), ("tempo_bpm", "<=", float(m[2]))
+
+    def about(m: re.Match[str]) -> tuple[Reading, ...]:
+        bpm = float(m[1])
+        return ("tempo_bpm", ">=", bpm * (1 - TEMPO_TOLERANCE)), ("tempo_bpm", "<=", bpm * (1 + TEMPO_TOLERANCE))
+
+    s.each(rf"\b(?:between |from )?{_N}\s*(?:-|and|to)\s*{_N}{_BPM}", between)
+    s.each(rf"\b(?:faster|quicker) than {_N}(?:{_BPM})?", lambda m: (("tempo_bpm", ">", float(m[1])),))
+    s.each(rf"\bslower than {_N}(?:{_BPM})?", lambda m: (("tempo_bpm", "<", float(m[1])),))
+    s.each(rf"\b{_OVER} {_N}{_BPM}", lambda m: (("tempo_bpm", ">", float(m[1])),))
+    s.each(rf"\b{_UNDER} {_N}{_BPM}", lambda m: (("tempo_bpm", "<", float(m[1])),))
+    s.each(rf"(?:\b(?:about|around|roughly|circa|ca\.?|at)\s+|~\s*|\b){_N}{_BPM}", about)
+    s.each(rf"\btempo (?:of )?(?:about |around )?{_N}\b", about)
+
+
+def _number(text: str) -> float:
+    return NUMBER_WORDS.get(text) or float(text)
+
+
+def _seconds(count: str, unit: str) -> float:
+    return _number(count) * (60 if unit.startswith("m") else 1)
+
+
+def _length(s: Sentence) -> None:
+    def about(m: re.Match[str]) -> tuple[Reading, ...]:
+        seconds = _seconds(m[1], m[2])
+        low, high = seconds * (1 - LENGTH_TOLERANCE), seconds * (1 + LENGTH_TOLERANCE)
+        return ("duration_s", ">=", low), ("duration_s", "<=", high)
+
+    def between(m: re.Match[str]) -> tuple[Reading, ...]:
+        return ("duration_s", ">=", _seconds(m[1], m[3])), ("duration_s", "<=", _seconds(m[2], m[3]))
+
+    under, over = rf"(?:{_UNDER}|shorter than)", rf"(?:{_OVER})"
+    s.each(rf"\b(?:between |from )?{_COUNT} (?:and|to) {_COUNT}{_TIME}(?: long)?", between)
+    s.each(rf"\b{under} {_COUNT}{_TIME}(?: long)?", lambda m: (("duration_s", "<", _seconds(m[1], m[2])),))
+    s.each(rf"\b{over} {_COUNT}{_TIME}(?: long)?", lambda m: (("duration_s", ">", _seconds(m[1], m[2])),))
+    s.each(rf"\b(?:about |around |lasting )?{_COUNT}{_TIME}(?: long)?", about)
+
+
+def _parts_and_bars(s: Sentence) -> None:
+    bars = r"[- ](?:bars?|measures?)\b(?: long)?"
+    s.each(rf"\b{_UNDER} {_COUNT}{bars}", lambda m: (("bars", "<", _number(m[1])),))
+    s.each(rf"\b{_OVER} {_COUNT}{bars}", lambda m: (("bars", ">", _number(m[1])),))
+    s.each(rf"\b{_COUNT}{bars}", lambda m: (("bars", "=", _number(m[1])),))
+    players = r"[- ](?:parts?|voices?|players?|instruments?|singers?|staves)\b"
+    s.each(rf"\b(?:for |in )?{_COUNT}{players}", lambda m: (("parts", "=", _number(m[1])),) if m[1] != "a" else None)
+
+
+def _metre(s: Sentence) -> None:
+    time = r"(?:\s+(?:time|met(?:re|er)))?"
+    s.each(rf"(?<![\d/])(\d{{1,2}}/(?:1|2|4|8|16|32)){time}(?![\d/])", lambda m: (("metre", "=", m[1]),))
+    for pattern, metre in METRES:
+        s.each(rf"\b(?:in )?{pattern}\b", lambda _, metre=metre: (("metre", "=", metre),))
+    ends = r"(?=\s*(?:$|[,.;:!?]|(?:time|and|with|for|but|please|to (?:a|the) bar)\b))"
+    s.each(rf"\bin ({'|'.join(IN_N)}){ends}", lambda m: (("metre", "=", IN_N[m[1]]),))
+
+
+def _pitch(text: str) -> int:
+    """MIDI pitch of ``middle c``, ``c4``, ``bb3``."""
+    if text == "middle c":
+        return MIDDLE_C
+    m = re.fullmatch(r"([a-g])([#b]?)(-?\d)", text)
+
+    step = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}[m[1]]
+    return step + {"#": 1, "b": -1, "": 0}[m[2]] + 12 * (int(m[3]) + 1)
+
+
+def _range(s: Sentence) -> None:
+    def span(m: re.Match[str]) -> tuple[Reading, ...]:
+        low, high = sorted((_pitch(m[1]), _pitch(m[2])))
+        return ("pitch_low", ">=", low), ("pitch_high", "<=", high)
+
+    s.each(rf"\b(?:from |between )?{_PITCH}\s*(?:to|and|-)\s*{_PITCH}\b", span)
+    s.each(rf"\b(?:nothing|no notes?|not) (?:below|under) {_PITCH}\b", lambda m: (("pitch_low", ">=", _pitch(m[1])),))
+    s.each(rf"\b(?:nothing|no notes?|not) (?:above|over) {_PITCH}\b", lambda m: (("pitch_high", "<=", _pitch(m[1])),))
+    s.each(rf"\b(?:all )?(?:above|over) {_PITCH}\b", lambda m: (("pitch_low", ">", _pitch(m[1])),))
+    s.each(rf"\b(?:all )?(?:below|under) {_PITCH}\b", lambda m: (("pitch_high", "<", _pitch(m[1])),))

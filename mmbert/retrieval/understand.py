@@ -1,0 +1,181 @@
+"""Words -> a question with its conditions. Nothing read from words removes a piece, but operators and negations.
+
+``a lively jig in D major, no drums`` -> pace=fast, form=jig, key=D, mode=major (preferences) and has_drums=False
+(hard). Each condition keeps the words that it was read from, so that it can be shown and taken back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from mmbert.retrieval.conditions import known_value
+from mmbert.retrieval.keys import read_keys
+from mmbert.retrieval.lexicon import QUALITIES, RELATIVE, STOP, Reading, alternatives, forms, instruments, paces
+from mmbert.retrieval.names import Found, Names, one_slip
+from mmbert.retrieval.numbers import read_numbers
+from mmbert.retrieval.sentence import Read, Sentence, condition
+from mmbert.types import Condition, Facets, Query
+
+_NEGATORS = r"\b(?:no|not|without|non|sans|except|excluding|nothing|never|minus|avoid)\b(?!\s+(?:only|just|but|matter))"
+_NEGATED_WORDS = 3  # a negation reaches three words, no further: RECIPES of the field agree on little more
+_REACH_ENDS = r"[,.;:!?]|\b(?:but|with|yet|instead|rather)\b"
+_INSTEAD = r"\b(?:instead of|rather than)\b"
+_INVERSE = {"=": "!=", "~": "!=", "!=": "=", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
+_LEXICAL = frozenset(("title", "composer", "form", "instruments", "families", "has_drums"))
+
+
+def understand(words: str, names: Names | None = None, example: Facets | None = None) -> Query:
+    """Read a question.
+
+    Args:
+        words: As typed; may be empty.
+        names: Composers and titles of the library that is asked.
+        example: Facets of the example beside the words; ``slower`` is then slower than that.
+
+    >>> [str(c) for c in understand("a lively jig in D major").conditions]
+    ['pace=fast', 'form=jig', 'key=D', 'mode=major']
+    >>> q = understand("slow march without drums")
+    >>> [(str(c), c.hard) for c in q.conditions], q.meaning
+    ([('pace=slow', False), ('form=march', False), ('has_drums=False', True)], 'slow march')
+    """
+    s = Sentence(words)
+    known = names or Names()
+    read_numbers(s)
+    read_keys(s)
+    if example is not None:
+        _relative(s, example)
+    _vocabulary(s)
+    _names(s, known)
+    _slips(s, known)
+    reads = sorted(s.reads, key=lambda r: r.start)
+    spans, conditions = _negate(s, reads)
+    return Query(
+        words=words,
+        meaning=_without(s.raw, spans),
+        lexical=_lexical(s, reads, spans),
+        conditions=tuple(dict.fromkeys(conditions)),
+    )
+
+
+def take_back(query: Query, chips: Collection[str]) -> Query:
+    """The question without the conditions that the person removed, named as they are shown (``pace=slow``)."""
+    return replace(query, conditions=tuple(c for c in query.conditions if str(c) not in chips))
+
+
+def _relative(s: Sentence, example: Facets) -> None:
+    for pattern, facet, operator in RELATIVE:
+        value = known_value(example, facet)
+        if value is not None:
+            reading: Reading = (facet, operator, round(float(value), 1))
+            s.each(rf"\b(?:{pattern})\b", lambda _, reading=reading: (reading,))
+
+
+def _vocabulary(s: Sentence) -> None:
+    """Pace, qualities, instruments and forms; first what only looks like one of them."""
+    for trap in (r"quick[- ]?steps?", r"bass (?:clef|line)s?", r"in march\b(?! time)", r"player piano", r"on air"):
+        s.each(rf"\b{trap}\b", lambda _: ())
+    s.each(r"\b(?:more slowly|slower|calmer)\b", lambda _: (("pace", "=", "slow"),))
+    s.each(r"\b(?:faster|quicker|livelier)\b", lambda _: (("pace", "=", "fast"),))
+    s.each(r"\ballegro (?:moderato|ma non troppo|non troppo)\b", lambda _: (("pace", "=", "brisk"),))
+    s.each(r"\bminuets? and trios?\b", lambda _: (("form", "=", "minuet"),))
+    tables = instruments() | forms()
+    s.each(rf"\b(?:{alternatives(tables)})\b", lambda m: tables[m.group()])
+    for word, readings in paces().items():
+        s.each(rf"\b{word}\b(?! strings)", lambda _, readings=readings: readings)
+    for pattern, reading in QUALITIES:
+        s.each(rf"\b(?:{pattern})(?!\w)", lambda _, reading=reading: (reading,))
+
+
+def _names(s: Sentence, names: Names) -> None:
+    """Composers and titles. A title that other rules explain in full is not one (``slow waltz``)."""
+    for found in names.find(s.raw):
+        if found.facet == "title" and not _is_title(s, found):
+            continue
+        if found.facet == "title":
+            s.reads[:] = [r for r in s.reads if r.end <= found.start or r.start >= found.end]
+        elif not s.free(found.start, found.end):
+            continue
+        s.take(found.start, found.end, ((found.facet, "~", found.value),))
+    for m in re.finditer(r"\"([^\"]{3,})\"", s.raw):
+        if s.free(m.start(), m.end()):
+            s.take(m.start(), m.end(), (("title", "~", m[1]),))
+    for m in re.finditer(r"\bby ((?:[A-Z]\w[\w'’.-]*\s?){1,3})", s.raw):
+        if s.free(*m.span(1)) and not s.raw.isupper():
+            s.take(*m.span(1), (("composer", "~", m[1].strip()),))
+
+
+def _is_title(s: Sentence, found: Found) -> bool:
+    """The whole question, or words of which the grammar understood none."""
+    if s.free(found.start, found.end):
+        return True
+    around = (s.plain[: found.start] + " " + s.plain[found.end :]).split()
+    whole = all(w.strip(",.;:!?\"'") in STOP for w in around)
+    read = sum(r.end - r.start for r in s.reads if r.start >= found.start and r.end <= found.end)
+    return whole and read < 0.6 * (found.end - found.start)
+
+
+def _slips(s: Sentence, names: Names) -> None:
+    """Words with one wrong letter: instruments, forms, surnames; six letters at least."""
+    tables = instruments() | forms()
+    for m in list(s.free_words()):
+        word = m.group()
+        near = {tables[known] for known in tables if len(word) >= 6 and len(known) >= 6 and one_slip(word, known)}
+        if len(near) == 1:
+            s.take(m.start(), m.end(), near.pop())
+        elif not near and (surname := names.closest_surname(word)):
+            s.take(m.start(), m.end(), (("composer", "~", surname),))
+
+
+def _negate(s: Sentence, reads: Sequence[Read]) -> tuple[list[tuple[int, int]], list[Condition]]:
+    """Conditions with negations applied, and the spans of words that exclude."""
+    negated = _reaches(s, _NEGATORS)
+    dropped = _reaches(s, _INSTEAD)
+    spans: list[tuple[int, int]] = []
+    out: list[Condition] = []
+    for r in reads:
+        words = s.raw[r.start : r.end]
+        reach = next(((a, b) for a, b in negated if a < r.start < b), None)
+        if r.hard:
+            spans.append((r.start, r.end))
+            out += [condition(reading, words, True) for reading in r.readings]
+        elif reach is not None and r.readings:
+            spans.append((reach[0], r.end))
+            kept = [x for x in r.readings if x[0] not in ("metre", "parts")] or r.readings
+            out += [condition(_inverse(reading), s.raw[reach[0] : r.end], True) for reading in kept]
+        elif not any(a < r.start < b for a, b in dropped):
+            out += [condition(reading, words, False) for reading in r.readings]
+    return spans, out
+
+
+def _reaches(s: Sentence, pattern: str) -> list[tuple[int, int]]:
+    """Where each negation starts and where its reach of three words ends."""
+    out = []
+    for m in re.finditer(pattern, s.plain):
+        if not s.free(m.start(), m.end()):
+            continue
+        rest = s.plain[m.end() :]
+        end = re.search(_REACH_ENDS, rest)
+        words = list(re.finditer(r"\S+", rest[: end.start()] if end else rest))[:_NEGATED_WORDS]
+        out.append((m.start(), m.end() + (words[-1].end() if words else 0)))
+    return out
+
+
+def _inverse(reading: Reading) -> Reading:
+    facet, operator, value = reading
+    if isinstance(value, bool):
+        return facet, operator, not value
+    return facet, _INVERSE[operator], value
+
+
+def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    keep = "".join(c if not any(a <= i < b for a, b in spans) else " " for i, c in enumerate(text))
+    return re.sub(r"\s+([,.;!?])", r"\1", re.sub(r"\s+", " ", keep)).strip(" ,;")
+
+
+def _lexical(s: Sentence, reads: Sequence[Read], spans: Sequence[tuple[int, int]]) -> str:
+    """Words for full text: names, forms, instruments and all that the grammar did not understand."""
+    numeric = [(r.start, r.end) for r in reads if r.readings and not any(x[0] in _LEXICAL for x in r.readings)]
+    kept = _without(s.raw, [*spans, *numeric])
+    return " ".join(w for w in re.findall(r"[^\W_]+(?:['’][^\W_]+)*", kept) if w.casefold() not in STOP)
