@@ -1,0 +1,41 @@
+"""What the page says about itself: formats, what words it understands, keys."""
+
+from __future__ import annotations
+
+from mmbert_ui.uploads import MAX_BYTES
+
+FORMATS_LINE = (
+    f"A file can be MIDI, MusicXML or ABC, up to {MAX_BYTES // 2**20} MB; drop it anywhere on the page. "
+    "It stays on this machine."
+)
+ABOUT = f"""
+<section aria-label="About">
+<h2>Asking in words</h2>
+<p>Write as you would say it: <q>a lively jig in D major</q>, <q>slow four-part hymn in a minor key</q>, <q>Bach</q>,
+<q>without drums</q>. What was understood appears as chips above the results. A chip is a wish: pieces that fit come
+first, others stay. Click a chip to make it a filter that excludes; its × takes it out of the question.</p>
+<h2>Asking with a piece</h2>
+<p>Choose a file, drop one anywhere on the page, or press <b>More like this</b> on a result. Add words to change
+direction: <q>slower</q>, <q>in a minor key</q>.</p>
+<table>
+<thead><tr><th>Format</th><th>File names end in</th><th>What is read</th></tr></thead>
+<tbody>
+<tr><td>MIDI</td><td>.mid .midi .kar .rmi</td><td>notes, parts, tempo, metre</td></tr>
+<tr><td>MusicXML</td><td>.musicxml .xml .mxl</td><td>notes, parts, repeats played, title, composer</td></tr>
+<tr><td>ABC</td><td>.abc</td><td>notes, repeats played, title, rhythm; the first tune of a book</td></tr>
+</tbody></table>
+<p>Files up to {MAX_BYTES // 2**20} MB. A dropped file is read, held in memory for at most an hour and never added to
+the library. Nothing on this page is fetched from or sent to another machine.</p>
+<h2>Reading a result</h2>
+<p><b>close</b>, <b>related</b> and <b>loose</b> say how a piece ranks against pieces taken at random; hold the pointer
+over the word for the numbers. <b>Why</b> is true of that very piece. The box in the roll is the place that fits best,
+and Play starts there. A length without a stated tempo counts 120 beats a minute.</p>
+<h2>Keys</h2>
+<dl>
+<dt>/</dt><dd>to the search box</dd>
+<dt>Enter</dt><dd>search; on a roll: play from the place that fits</dd>
+<dt>← →</dt><dd>on a roll: five seconds back or on</dd>
+<dt>Esc</dt><dd>stop the sound</dd>
+</dl>
+</section>
+"""

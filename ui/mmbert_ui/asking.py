@@ -1,0 +1,181 @@
+"""A question from the page in, what the page shows out. Plain data both ways; everything is checked here.
+
+Handlers that Gradio calls private can be called by anybody who reaches the server, so the question is parsed as if
+it came from outside: lengths, counts and forms.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mmbert.errors import MmbertError, UsageError
+from mmbert.types import Answer, Facets, Hit
+from mmbert_ui.state import UPLOAD_ID, PageState
+from mmbert_ui.uploads import Upload
+from mmbert_ui.wording import band, chips, facts, measure, title_of
+
+MOST_HITS = 200
+
+
+class Ask(BaseModel):
+    """A question as the page sends it.
+
+    Attributes:
+        words: The question in words; may be empty beside an example.
+        where: Conditions that exclude, such as ``mode=minor``.
+        like: Id of a piece or of a dropped file.
+        limit: Hits wanted.
+        serial: Number of the question, given back with its answer.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    words: str = Field("", max_length=500)
+    where: list[str] = Field(default_factory=list, max_length=20)
+    like: str | None = Field(None, max_length=64)
+    limit: int = Field(10, ge=1, le=MOST_HITS)
+    serial: int = Field(0, ge=0, le=2**31)
+
+    def is_empty(self) -> bool:
+        """Nothing was asked."""
+        return not (self.words.strip() or self.where or self.like)
+
+
+def parse_ask(data: Any) -> Ask:
+    """A question from anything that arrived.
+
+    Raises:
+        UsageError: naming the field at fault.
+    """
+    try:
+        ask = Ask.model_validate(data)
+    except ValidationError as e:
+        first = e.errors()[0]
+        field = ".".join(str(p) for p in first["loc"]) or "question"
+        raise UsageError(field, first["msg"][0].lower() + first["msg"][1:], "Shorten it and ask again") from None
+    too_long = [w for w in ask.where if len(w) > 120]
+    if too_long:
+        raise UsageError("filter", f"{too_long[0][:20]}… has more than 120 characters", "Shorten it and ask again")
+    return ask
+
+
+def respond(state: PageState, data: Any) -> dict[str, Any]:
+    """What the page shows for a question: an answer, the start, or an error in words. Never raises."""
+    serial = data.get("serial", 0) if isinstance(data, dict) else 0
+    ask = Ask(serial=serial if isinstance(serial, int) and 0 <= serial < 2**31 else 0)
+    try:
+        ask = parse_ask(data)
+        if ask.is_empty():
+            return {"state": "start", "ask": ask.model_dump()}
+        return answer_view(state, ask)
+    except MmbertError as e:
+        return error_view(e, ask)
+    except Exception:
+        traceback.print_exc(file=sys.stderr)
+        fault = UsageError("", "The page made a mistake of its own", "The terminal it was started in says more")
+        return error_view(fault, ask)
+
+
+def error_view(error: MmbertError, ask: Ask) -> dict[str, Any]:
+    """An error as the page shows it: what, and what to do next."""
+    title = f"{error.subject}: {error.fault}" if error.subject else error.fault
+    return {"state": "error", "ask": ask.model_dump(), "title": title, "hint": error.hint}
+
+
+def answer_view(state: PageState, ask: Ask) -> dict[str, Any]:
+    """Search, and word what comes back.
+
+    Raises:
+        MmbertError: what the library cannot answer.
+    """
+    like: Any = ask.like
+    if ask.like and UPLOAD_ID.fullmatch(ask.like):
+        upload = state.upload(ask.like)
+        if upload is None:
+            raise UsageError(
+                "The dropped file", "is no longer held", "Drop it again; files are forgotten after an hour"
+            )
+        like = upload.item
+    answer: Answer = state.ask(
+        lambda library: library.search(ask.words.strip() or None, like=like, where=tuple(ask.where), limit=ask.limit)
+    )
+    return {
+        "state": "hits",
+        "ask": ask.model_dump(),
+        "nothing_fits": answer.nothing_fits,
+        "total": answer.total,
+        "chips": chips(answer.query.conditions, ask.where),
+        "example": example_view(state, ask.like) if ask.like else None,
+        "cards": [card(hit, answer.nothing_fits) for hit in answer.hits],
+        "more": len(answer.hits) == ask.limit < min(MOST_HITS, answer.total),
+    }
+
+
+def card(hit: Hit, nothing_fits: bool = False) -> dict[str, Any]:
+    """One hit as its card shows it; text alone, no notes."""
+    return {
+        "id": hit.id,
+        "rank": hit.rank,
+        "kind": hit.modality,
+        "title": title_of(hit.title, hit.path),
+        "composer": hit.facets.composer or "",
+        "facts": facts(hit.facets),
+        "why": hit.why,
+        "band": band(hit, nothing_fits),
+        "measure": measure(hit),
+        "start_s": round(hit.place.start_s, 3),
+        "end_s": round(hit.place.end_s, 3),
+        "path": hit.path,
+        "versions": list(hit.versions),
+    }
+
+
+def example_view(state: PageState, any_id: str) -> dict[str, Any] | None:
+    """The example of a question: its name and what was read from it."""
+    upload = state.upload(any_id)
+    if upload is not None:
+        return _dropped(state, upload)
+    view = piece_view(state, any_id)
+    return view and view | {"dropped": False}
+
+
+def piece_view(state: PageState, any_id: str) -> dict[str, Any] | None:
+    """One piece of the library by its id, without a place or a reason; None where there is none."""
+    try:
+        piece = state.ask(lambda library: library.piece(any_id))
+    except MmbertError:
+        return None
+    if piece is None:
+        return None
+    known: Facets = piece.facets
+    return {
+        "id": piece.id,
+        "kind": piece.kind,
+        "title": title_of(piece.title, piece.path),
+        "composer": known.composer or "",
+        "facts": facts(known),
+        "path": piece.path,
+    }
+
+
+def _dropped(state: PageState, upload: Upload) -> dict[str, Any]:
+    item = upload.item
+    known = state.facets(item)
+    rows = facts(known)
+    if item.score is not None:
+        rows.insert(0, ["Notes", f"{len(item.score.notes):,}"])
+    stated = item.metadata.get("title", "").strip()
+    return {
+        "id": upload.id,
+        "kind": item.kind,
+        "title": stated or title_of("", upload.name),
+        "composer": known.composer or "",
+        "facts": rows,
+        "path": upload.name,
+        "pieces": upload.pieces,
+        "dropped": True,
+    }

@@ -1,0 +1,206 @@
+"""The page's own routes: notes, sound and files by id, and the page's scripts. No route joins a path from a request."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from mmbert.console import clean
+from mmbert.types import Item
+from mmbert_ui.asking import piece_view
+from mmbert_ui.catalogue import library_view
+from mmbert_ui.notes import Playable
+from mmbert_ui.render import SAMPLE_RATE, Renderer, wave_header
+from mmbert_ui.state import PageState
+from mmbert_ui.wording import title_of
+
+ASSETS = {
+    "style.css": "text/css",
+    "page.js": "text/javascript",
+    "cards.js": "text/javascript",
+    "dom.js": "text/javascript",
+    "library.js": "text/javascript",
+    "player.js": "text/javascript",
+    "roll.js": "text/javascript",
+    "synth.js": "text/javascript",
+}
+_BLOCK_FRAMES = SAMPLE_RATE  # one second a write: a player that seeks away wastes little
+_HEADER = 44
+
+
+def asset(name: str) -> bytes:
+    """One of the page's own scripts or styles."""
+    return (files("mmbert_ui") / "static" / name).read_bytes()
+
+
+def assets_version() -> str:
+    """Changes with the scripts, so that a browser never runs an old one."""
+    return hashlib.sha256(b"".join(asset(name) for name in ASSETS)).hexdigest()[:12]
+
+
+def add_routes(app: FastAPI, state: PageState) -> None:
+    """Put the routes on an application."""
+    found = {name: asset(name) for name in ASSETS}
+
+    @app.get("/assets/{version}/{name}")
+    def script(version: str, name: str) -> Response:
+        if name not in found:
+            raise HTTPException(404, "There is no such file.")
+        return Response(found[name], media_type=ASSETS[name], headers={"Cache-Control": "max-age=86400"})
+
+    @app.get("/alive")
+    def alive() -> JSONResponse:
+        return JSONResponse({"alive": True})
+
+    @app.get("/roll/{any_id}.json")
+    def roll(any_id: str) -> JSONResponse:
+        return JSONResponse(clean(_playable(state, any_id).to_json()), headers=_PRIVATE)
+
+    @app.api_route("/sound/{any_id}.wav", methods=["GET", "HEAD"])
+    def sound(any_id: str, request: Request) -> Response:
+        playable = _playable(state, any_id)
+        if state.renderer is None:
+            raise HTTPException(404, "No SoundFont was found on this machine.")
+        return _sound(state.renderer, any_id, playable, request)
+
+    @app.get("/download/{any_id}")
+    def download(any_id: str) -> Response:
+        return _download(state, any_id)
+
+    @app.get("/piece/{any_id}.json")
+    def piece(any_id: str) -> JSONResponse:
+        view = piece_view(state, any_id)
+        if view is None:
+            raise HTTPException(404, "There is no such piece.")
+        return JSONResponse(clean(view), headers=_PRIVATE)
+
+    @app.get("/library.json")
+    def library() -> JSONResponse:
+        return JSONResponse(clean(_library(state)), headers=_FRESH)
+
+    @app.get("/pieces.json")
+    def pieces(
+        text: str = Query("", max_length=200), start: int = Query(0, ge=0), count: int = Query(50, ge=1, le=200)
+    ) -> JSONResponse:
+        return JSONResponse(clean(state.catalogue.table(text, start, count)), headers=_FRESH)
+
+
+_PRIVATE = {"Cache-Control": "private, max-age=3600"}
+_FRESH = {"Cache-Control": "no-store"}
+
+
+def _library(state: PageState) -> dict[str, Any]:
+    status, rejects = state.ask(lambda library: (library.status(), library.rejects()))
+    return library_view(state.catalogue, status, rejects)
+
+
+def _playable(state: PageState, any_id: str) -> Playable:
+    playable = state.playable(any_id)
+    if playable is None:
+        raise HTTPException(404, "There is no such score.")
+    return playable
+
+
+# ---- sound ------------------------------------------------------------------------------------------------
+
+
+def _sound(renderer: Renderer, key: str, piece: Playable, request: Request) -> Response:
+    """A WAV that is rendered where it is read: any byte range of it, at any time."""
+    frames = renderer.frames(piece)
+    size = _HEADER + frames * 4
+    headers = {"Accept-Ranges": "bytes", "Cache-Control": "private, max-age=3600"}
+    wanted = request.headers.get("range")
+    start, stop = 0, size
+    if wanted is not None:
+        span = byte_range(wanted, size)
+        if span is None:
+            return Response(status_code=416, headers={"Content-Range": f"bytes */{size}"})
+        start, stop = span
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+    headers["Content-Length"] = str(stop - start)
+    status = 200 if wanted is None else 206
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers, media_type="audio/wav")
+    body = _blocks(renderer, key, piece, start, stop)
+    return StreamingResponse(body, status_code=status, headers=headers, media_type="audio/wav")
+
+
+def byte_range(header: str, size: int) -> tuple[int, int] | None:
+    """First byte and end (exclusive) of a one-range ``Range`` header; None where it cannot be met.
+
+    >>> byte_range("bytes=0-99", 1000), byte_range("bytes=900-", 1000), byte_range("bytes=-50", 1000)
+    ((0, 100), (900, 1000), (950, 1000))
+    >>> byte_range("bytes=1000-", 1000), byte_range("bytes=9-3", 1000), byte_range("lines=1-2", 1000)
+    (None, None, None)
+    """
+    m = re.fullmatch(r"bytes=(\d{0,15})-(\d{0,15})", header.strip())
+    if not m or not (m[1] or m[2]):
+        return None
+    if not m[1]:
+        return (max(0, size - int(m[2])), size) if int(m[2]) else None
+    start, stop = int(m[1]), min(size, int(m[2]) + 1) if m[2] else size
+    return (start, stop) if start < stop else None
+
+
+def _blocks(renderer: Renderer, key: str, piece: Playable, start: int, stop: int) -> Iterator[bytes]:
+    if start < _HEADER:
+        yield wave_header(renderer.frames(piece))[start:stop]
+    at = max(start, _HEADER)
+    while at < stop:
+        first = (at - _HEADER) // 4
+        last = min(first + _BLOCK_FRAMES, renderer.frames(piece))
+        block = renderer.stretch(key, piece, first, last).tobytes()
+        offset = at - _HEADER - first * 4  # a range may begin within a frame
+        block = block[offset : offset + stop - at]
+        yield block
+        at += len(block)
+
+
+# ---- files ------------------------------------------------------------------------------------------------
+
+
+def _download(state: PageState, any_id: str) -> Response:
+    """The piece's own file where it holds this piece alone, else the piece as MIDI."""
+    item = state.item(any_id)
+    if item is None:
+        raise HTTPException(404, "There is no such piece.")
+    upload = state.upload(any_id)
+    name = title_of(item.metadata.get("title"), upload.name if upload else str(item.source.path))
+    if upload is None and state.catalogue.is_alone(any_id):
+        data, suffix = _own_bytes(item), item.source.path.suffix.lower()
+    elif item.score is not None:
+        from mmbert.items import write_midi
+
+        data, suffix = write_midi(item.score, item.metadata), ".mid"
+    else:
+        raise HTTPException(404, "This piece has no file of its own.")
+    return Response(
+        data, media_type="application/octet-stream", headers={"Content-Disposition": attachment(name + suffix)}
+    )
+
+
+def _own_bytes(item: Item) -> bytes:
+    data = item.source.path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != item.source.sha256:
+        raise HTTPException(410, "The file has changed since the library was built. Build the library again.")
+    return data
+
+
+def attachment(name: str) -> str:
+    """A ``Content-Disposition`` that no name can break out of.
+
+    >>> attachment('a"b/../c.mid')
+    "attachment; filename=\\"a_b_.._c.mid\\"; filename*=UTF-8''a_b_.._c.mid"
+    >>> attachment("Dvořák.abc")
+    "attachment; filename=\\"Dvo__k.abc\\"; filename*=UTF-8''Dvo%C5%99%C3%A1k.abc"
+    """
+    safe = re.sub(r'[\x00-\x1f\x7f"\\/<>:|?*]', "_", name)[-150:].strip(". ") or "piece"
+    plain = re.sub(r"[^A-Za-z0-9 ._()-]", "_", safe)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(safe, safe='')}"

@@ -1,0 +1,111 @@
+// One result as a card. Rolls load when they come near the screen.
+
+import { clock, copyText, el, factList, getJson, plural } from "./dom.js";
+import { player } from "./player.js";
+import { Roll } from "./roll.js";
+
+const BANDS = { close: 3, related: 2, loose: 1 };
+
+export function playButton(id, from, words, title, primary = false) {
+  const icon = el("span", { class: "mm-icon", "aria-hidden": "true" }, "▶");
+  const label = el("span", { class: "mm-label" }, words);
+  const button = el("button", {
+    type: "button",
+    class: primary ? "mm-button mm-primary" : "mm-button",
+    "data-play": id,
+    "aria-label": `${words}: ${title}`,
+    onclick: () => (button.dataset.on ? player.stop() : player.play({ id, from, title, button })),
+  }, icon, label);
+  button.from = from;
+  button.words = words;
+  button.show = (now, mine) => {
+    if (mine) button.dataset.on = "1";
+    else delete button.dataset.on;
+    icon.textContent = mine ? "■" : "▶";
+    label.textContent = mine ? (now.state === "loading" ? "Loading" : `Stop ${clock(now.time)}`) : words;
+    button.setAttribute("aria-label", `${mine ? "Stop" : words}: ${title}`);
+  };
+  return button;
+}
+
+// The first play button of the card that sounds turns into its stop button.
+let sounding = null;
+let written = "";
+player.listen((now) => {
+  const shown = now.id ? `${now.id} ${now.state} ${Math.floor(now.time)}` : now.state;
+  if (shown === written) return;
+  written = shown;
+  const button = now.id ? document.querySelector(`[data-play="${CSS.escape(now.id)}"]`) : null;
+  if (sounding && sounding !== button) sounding.show(now, false);
+  sounding = button;
+  button?.show(now, true);
+  document.querySelectorAll(".mm-mute").forEach((n) => n.remove());
+  if (now.state === "failed" && now.failed) {
+    const failed = document.querySelector(`[data-play="${CSS.escape(now.failed)}"]`);
+    failed?.closest(".mm-actions")?.after(el("p", { class: "mm-mute", role: "alert" }, "This piece cannot be played: its file cannot be read, or the server does not answer."));
+  }
+});
+
+function bandMeter(card) {
+  const bars = [1, 2, 3].map((n) => el("i", { class: n <= BANDS[card.band] ? "on" : "" }));
+  return el("span", { class: `mm-band mm-${card.band}`, title: card.measure }, el("span", { class: "mm-meter", "aria-hidden": "true" }, bars), card.band);
+}
+
+function menu(card) {
+  const download = el("a", { href: `/download/${card.id}`, download: "" }, "Download");
+  const path = el("button", { type: "button", onclick: () => copyText(card.path, path) }, "Copy the file's path");
+  return el("details", { class: "mm-menu" },
+    el("summary", { class: "mm-button mm-quiet", "aria-label": `More for ${card.title}`, title: "Download, copy the path" }, "⋯"),
+    el("div", { class: "mm-popup" }, download, path, el("p", { class: "mm-path" }, card.path)));
+}
+
+function versions(card, ask) {
+  if (!card.versions.length) return null;
+  const list = el("ul", { class: "mm-versions" });
+  const box = el("details", { class: "mm-folded", ontoggle: async () => {
+    if (!box.open || list.childElementCount) return;
+    for (const id of card.versions) {
+      try {
+        list.append(el("li", {}, pieceView(await getJson(`/piece/${id}.json`), ask)));
+      } catch {
+        list.append(el("li", {}, "One version cannot be read."));
+      }
+    }
+  } }, el("summary", {}, plural(card.versions.length, "more version")), list);
+  return box;
+}
+
+export function pieceView(piece, ask, heading = "h4") {
+  const roll = piece.kind === "score" ? new Roll({ id: piece.id, place: null, label: piece.title }) : null;
+  return el("article", { class: "mm-piece" },
+    el(heading, { dir: "auto" }, piece.title),
+    piece.composer ? el("p", { class: "mm-composer", dir: "auto" }, piece.composer) : null,
+    factList(piece.facts),
+    roll?.canvas,
+    el("div", { class: "mm-actions" },
+      roll ? playButton(piece.id, 0, "Play", piece.title) : null,
+      ask && !piece.dropped ? el("button", { type: "button", class: "mm-button mm-quiet", onclick: () => ask({ like: piece.id }) }, "More like this") : null));
+}
+
+export function buildCard(card, ask) {
+  const place = { start: card.start_s, end: card.end_s };
+  const roll = card.kind === "score" ? new Roll({ id: card.id, place, label: card.title }) : null;
+  const node = el("li", { class: "mm-card card", "data-id": card.id },
+    el("div", { class: "mm-head" },
+      el("span", { class: "mm-rank" }, String(card.rank)),
+      el("div", { class: "mm-name" },
+        el("h3", { dir: "auto" }, card.title),
+        card.composer ? el("p", { class: "mm-composer", dir: "auto" }, card.composer) : null),
+      bandMeter(card)),
+    factList(card.facts),
+    card.why ? el("p", { class: "mm-why", dir: "auto" }, el("b", {}, "Why "), card.why) : null,
+    roll?.canvas,
+    el("div", { class: "mm-actions" },
+      roll ? playButton(card.id, place.start, place.start > 0.5 ? `Play from ${clock(place.start)}` : "Play", card.title, true) : null,
+      roll && place.start > 0.5 ? el("button", { type: "button", class: "mm-button mm-quiet", onclick: () => player.play({ id: card.id, from: 0, title: card.title }) }, "From the start") : null,
+      el("button", { type: "button", class: "mm-button mm-quiet", "aria-label": `More like this: ${card.title}`, onclick: () => ask({ like: card.id }) }, "More like this"),
+      menu(card)),
+    versions(card, ask));
+  node.roll = roll;
+  return node;
+}

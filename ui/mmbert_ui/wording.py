@@ -1,0 +1,141 @@
+"""How the page words things: facts of a piece, conditions as chips, bands, file names as titles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from mmbert.facets import FACETS, show
+from mmbert.types import Condition, Facets, Hit
+
+CLOSE, RELATED = 0.98, 0.85  # shares of random pieces that a hit beats
+
+
+def band(hit: Hit, nothing_fits: bool) -> str:
+    """How near a hit is, in one word: ``close``, ``related`` or ``loose``."""
+    if nothing_fits or hit.score < RELATED:
+        return "loose"
+    return "close" if hit.score >= CLOSE else "related"
+
+
+def measure(hit: Hit) -> str:
+    """The numbers behind the band, for the tooltip."""
+    text = f"fits better than {100 * hit.score:.0f} % of pieces taken at random"
+    return text if hit.similarity is None else f"{text}; cosine {hit.similarity:.3f}"
+
+
+def title_of(title: str | None, path: str) -> str:
+    """The title, else the file's name without its suffix and with its dashes and underscores as spaces.
+
+    >>> title_of("", "folk/the-old_mill.abc"), title_of("Air", "x.mid")
+    ('the old mill', 'Air')
+    """
+    if title and title.strip():
+        return title.strip()
+    stem = PurePosixPath(path.replace("\\", "/")).stem
+    return re.sub(r"[-_\s]+", " ", stem).strip() or "Untitled"
+
+
+def facts(facets: Facets) -> list[list[str]]:
+    """``[label, value]`` of the facts that a card shows; what is unknown is left out.
+
+    >>> facts(Facets(key="D", mode="minor", metre="6/8", form="jig", duration_s=62, instruments=("violin",)))
+    [['Form', 'jig'], ['Key', 'D minor'], ['Metre', '6/8'], ['Length', '1:02'], ['For', 'violin']]
+    """
+    names = ["form", "key", "tempo_bpm" if facets.tempo_bpm is not None else "pace", "metre", "duration_s"]
+    rows = [[FACETS[name].label, show(name, facets)] for name in names]
+    rows.append(["For", shortened(facets.instruments)])
+    return [row for row in rows if row[1]]
+
+
+def shortened(names: Sequence[str], most: int = 4) -> str:
+    """A list in words, cut after ``most``.
+
+    >>> shortened(["flute", "oboe", "horn"], 2)
+    'flute, oboe and 1 more'
+    """
+    text = ", ".join(names[:most])
+    return text if len(names) <= most else f"{text} and {len(names) - most} more"
+
+
+_OPERATORS = {"<": "under", "<=": "at most", ">": "over", ">=": "at least", "!=": "not", "~": "has"}
+
+
+def condition_text(condition: Condition) -> str:
+    """A condition as a person reads it.
+
+    >>> [condition_text(c) for c in (Condition("tempo_bpm", "<", 76.0), Condition("mode", "=", "minor"))]
+    ['tempo under 76 bpm', 'minor']
+    >>> [condition_text(c) for c in (Condition("has_drums", "=", False), Condition("composer", "=", "Bach"))]
+    ['no drums', 'by Bach']
+    >>> condition_text(Condition("instruments", "!=", "piano")), condition_text(Condition("parts", "=", 4.0))
+    ('not with piano', '4 parts')
+    """
+    name, operator, value = condition.facet, condition.operator, condition.value
+    fact, label = FACETS[name], FACETS[name].label[0].lower() + FACETS[name].label[1:]
+    if fact.kind == "flag":
+        return label if bool(value) == (operator == "=") else f"no {label}"
+    if fact.kind == "number":
+        return _number_text(name, label, operator, float(value))
+    text = str(value)
+    if name in ("instruments", "families"):
+        text = f"with {text}"
+    elif name == "composer":
+        text = f"by {text}"
+    elif name == "title":
+        text = f"title has “{text}”"
+    elif name == "metre":
+        text = f"metre {text}"
+    elif name == "key":
+        text = f"in {text}"
+    return f"not {text}" if operator == "!=" else text
+
+
+def _number_text(name: str, label: str, operator: str, value: float) -> str:
+    if name in ("parts", "bars") and operator == "=":
+        return f"{value:g} {label}"
+    shown = f"{int(value) // 60}:{int(value) % 60:02d}" if name == "duration_s" else f"{value:g}"
+    unit = "" if name == "duration_s" else f" {FACETS[name].unit}".rstrip()
+    sign = _OPERATORS.get(operator, "")
+    return " ".join(part for part in (label, sign, shown) if part) + unit
+
+
+def chips(conditions: Sequence[Condition], where: Sequence[str]) -> list[dict[str, Any]]:
+    """What was understood, one chip a phrase: ``{text, words, where, hard}``.
+
+    ``where`` of a chip are the conditions to send back to make it a filter. A preference that the person has
+    already made a filter is shown once.
+
+    >>> found = (Condition("key", "=", "D", "D minor"), Condition("mode", "=", "minor", "D minor"))
+    >>> [(c["text"], c["where"], c["hard"]) for c in chips(found, [])]
+    [('D minor', ['key=D', 'mode=minor'], False)]
+    """
+    groups: dict[tuple[str, str], list[Condition]] = {}
+    spoken = {str(c): c.words for c in conditions if c.words}
+    for c in conditions:
+        words = c.words or spoken.get(str(c), "")
+        group = groups.setdefault((words, "" if words or c.facet in ("key", "mode") else str(c)), [])
+        if str(c) not in map(str, group):
+            group.append(c)
+    out = []
+    for (words, _), group in groups.items():
+        sent = [str(c) for c in group]
+        out.append(
+            {
+                "text": _joined(group),
+                "words": words,
+                "where": sent,
+                "hard": any(c.hard for c in conditions if str(c) in sent) or all(s in where for s in sent),
+                "added": [s for s in sent if s in where],
+            }
+        )
+    return out
+
+
+def _joined(group: Sequence[Condition]) -> str:
+    by_facet = {c.facet: c for c in group if c.operator == "="}
+    if len(group) == 2 and set(by_facet) == {"key", "mode"}:
+        return f"{by_facet['key'].value} {by_facet['mode'].value}"
+    return ", ".join(condition_text(c) for c in group)
