@@ -10,9 +10,10 @@ import csv
 import io
 import os
 import re
+import tempfile
 import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -126,13 +127,12 @@ def load_item(work: Work) -> Item:
         ItemError: where the file cannot be read.
         DataError: where the zip is not what its manifest says.
     """
-    from dataclasses import replace
+    from mmbert.items import load_items
 
-    from mmbert.items import read_bytes
-
-    data = read(work)
-    items = list(read_bytes(data, Path(work.path.replace("#X:", "-") + (".abc" if "#" in work.path else ""))))
-    item = items[0]
+    name = Path(work.path.partition("#")[0]).name
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / name).write_bytes(read(work))
+        item = next(iter(load_items(Path(folder) / name)))
     if work.source == "pop909":
         from mmbert_training.rebar import rebar_work
 

@@ -1,0 +1,201 @@
+"""Making a pack: read every work, measure it, write its sentences, encode them.
+
+Works of the test split never enter, nor works that released weights may not see.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmbert.errors import DataError, ItemError
+from mmbert.facets import TOKENS, tokens_of
+from mmbert.types import Facets
+from mmbert_training.captions import Caption, caption, names_caption
+from mmbert_training.manifest import Work, load_item, load_works
+from mmbert_training.pack import (
+    HELD_OUT,
+    KNOWN,
+    MANIFEST,
+    MUSIC,
+    SENTENCES,
+    TEXTS,
+    VERSION,
+    WORKS,
+    PackConfig,
+    digest,
+)  # fmt: skip
+from mmbert_training.phrases import bare, marked_pair, pairs, phrases_of
+
+_ID = {token: i for i, token in enumerate(TOKENS)}
+_ENCODE_AT_ONCE = 512
+
+
+def build_pack(
+    data: Path | None,
+    folder: Path,
+    config: PackConfig,
+    text: tuple[str, str | None],
+    advance: Callable[..., None] = lambda *a, **k: None,
+) -> dict[str, Any]:
+    """Write a pack and return its manifest; pieces that cannot be read are counted by their code.
+
+    Args:
+        data: The folder of data zips, or None for ``MMBERT_DATA``.
+        folder: Where to write; made where missing.
+        config: What goes in.
+        text: The text model and its digest, as in ``ModelConfig``.
+        advance: Called with 1 after each work.
+
+    Raises:
+        DataError: where the data are missing, or not one work could be read.
+    """
+    wanted = [w for w in load_works(data, config.sources) if w.split != "test" and w.releasable]
+    advance(0, total=len(wanted))
+    kept, facets, runs, rejects = [], [], [], {}
+    for work in wanted:
+        try:
+            found = _measured(work, config.passages)
+        except ItemError as e:
+            rejects[e.code] = rejects.get(e.code, 0) + 1
+        else:
+            kept.append(work)
+            facets.append(found[0])
+            runs.append(found[1])
+        advance(1)
+    if not kept:
+        raise DataError(str(data or "MMBERT_DATA"), "holds no work that could be read", f"Rejects by code: {rejects}")
+    folder.mkdir(parents=True, exist_ok=True)
+    _save(folder / MUSIC, _music(runs))
+    rows = [{"id": w.id, "source": w.source, "cluster": w.cluster, "split": w.split} for w in kept]
+    (folder / WORKS).write_text(
+        json.dumps([r | {"facets": f.known()} for r, f in zip(rows, facets)], ensure_ascii=False)
+    )
+    captions = list(_captions(kept, facets, config)) + [(-1, KNOWN, c) for c in _phrases(facets)]
+    _write_texts(folder, captions, text, advance)
+    manifest = {
+        "version": VERSION, "config": asdict(config), "text_model": text[0], "text_sha256": text[1],
+        "tokens": len(TOKENS),
+        "works": len(kept), "by_source": _count(w.source for w in kept), "by_split": _count(w.split for w in kept),
+        "notes": int(sum(len(r[1]) for run in runs for r in run)), "sentences": len(captions), "rejects": rejects,
+        "sha256": {n: digest(folder / n) for n in (WORKS, MUSIC, TEXTS, SENTENCES)},
+    }  # fmt: skip
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+    return manifest
+
+
+# ---- music ---------------------------------------------------------------------------------------------
+
+
+def _measured(work: Work, most: int) -> tuple[Facets, list[tuple[int, np.ndarray]]]:
+    """Facets of a work and its passages: first bar and octuples."""
+    from mmbert.symbolic.facets import score_facets
+    from mmbert.symbolic.octuple import encode
+    from mmbert.symbolic.windows import passages, timeline
+
+    item = load_item(work)
+    if item.score is None or not len(item.score.notes):
+        raise ItemError(work.path, "holds no notes", code="E_NO_NOTES")
+    facets = score_facets(item.score, item.metadata)
+    runs = [r for r in passages(encode(timeline(item.score, facets.free_time))) if len(r.tokens)]
+    if not runs:
+        raise ItemError(work.path, "holds no notes that can be encoded", code="E_NO_NOTES")
+    chosen = np.unique(np.linspace(0, len(runs) - 1, min(most, len(runs))).round().astype(int))
+    return facets, [(int(runs[i].place.start_bar or 0), runs[i].tokens.astype(np.uint8)) for i in chosen]
+
+
+def _music(runs: Sequence[Sequence[tuple[int, np.ndarray]]]) -> dict[str, np.ndarray]:
+    flat = [r for run in runs for r in run]
+    return {
+        "octuples": np.concatenate([tokens for _, tokens in flat]),
+        "passage_start": _starts([len(tokens) for _, tokens in flat]),
+        "passage_bar": np.array([bar for bar, _ in flat], np.int64),
+        "work_start": _starts([len(run) for run in runs]),
+    }
+
+
+# ---- sentences -----------------------------------------------------------------------------------------
+
+
+def _captions(
+    works: Sequence[Work], facets: Sequence[Facets], config: PackConfig
+) -> Iterator[tuple[int, int, Caption]]:
+    for i, (work, known) in enumerate(zip(works, facets)):
+        seed = int.from_bytes(hashlib.sha256(work.id.encode()).digest()[:8])
+        rng = np.random.default_rng(np.random.SeedSequence([config.seed, seed]))
+        tokens = tokens_of(known)
+        if work.split == "validation":
+            for pool, name in ((KNOWN, "known"), (HELD_OUT, "held_out")):
+                for _ in range(2 if tokens else 0):
+                    yield i, pool, caption(tokens, rng, name, (2, 5))  # type: ignore[arg-type]
+            continue
+        for _ in range(config.captions):
+            named = names_caption(work.metadata, rng) if rng.random() < config.names or not tokens else None
+            if named or tokens:
+                yield i, KNOWN, named or caption(tokens, rng)
+
+
+def _phrases(facets: Sequence[Facets]) -> list[Caption]:
+    """Every known phrase of every statement that is true of some work, and of pairs with words of their own."""
+    true = {t for f in facets for t in tokens_of(f)}
+    seen = [t for t in TOKENS if t in true or t.startswith("key=")]  # transposition brings every key
+    out = [Caption(p, (t,)) for t in seen for p in phrases_of(t, "known")]
+    keys = [(k, m) for k in seen if k.startswith("key=") for m in ("mode=major", "mode=minor")]
+    return out + [Caption(bare(p), pair) for pair in [*keys, *pairs()] for p in marked_pair(*pair, "known")]
+
+
+def _write_texts(
+    folder: Path,
+    captions: Sequence[tuple[int, int, Caption]],
+    text: tuple[str, str | None],
+    advance: Callable[..., None],
+) -> None:
+    import torch
+
+    from mmbert.text.encoder import TextEncoder
+
+    encoder = TextEncoder.load(*text)
+    facts = np.zeros((len(captions), len(TOKENS)), bool)
+    states, lengths = [], []
+    advance(0, description="Sentences", total=len(captions))
+    for start in range(0, len(captions), _ENCODE_AT_ONCE):
+        some = captions[start : start + _ENCODE_AT_ONCE]
+        rows, mask = encoder.encode([c.text for _, _, c in some])
+        states.append(rows[mask].to(torch.float16).cpu())
+        lengths += mask.sum(1).tolist()
+        for row, (_, _, c) in enumerate(some, start):
+            facts[row, [_ID[f] for f in c.facts]] = True
+        advance(len(some))
+    arrays = {
+        "sentence_start": _starts(lengths), "sentence_work": np.array([w for w, _, _ in captions], np.int64),
+        "sentence_pool": np.array([p for _, p, _ in captions], np.uint8), "facts": facts,
+    }  # fmt: skip
+    _save(folder / TEXTS, arrays | {"states": torch.cat(states)})
+    (folder / SENTENCES).write_text(json.dumps([c.text for _, _, c in captions], ensure_ascii=False))
+
+
+# ---- files ---------------------------------------------------------------------------------------------
+
+
+def _starts(lengths: Sequence[int]) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def _save(path: Path, arrays: dict[str, Any]) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    save_file({k: torch.as_tensor(v).contiguous() for k, v in arrays.items()}, path)
+
+
+def _count(values: Iterable[str]) -> dict[str, int]:
+    out: dict[str, int] = {}
+    for value in values:
+        out[value] = out.get(value, 0) + 1
+    return out
