@@ -10,9 +10,11 @@ from mmbert.retrieval.sentence import Sentence
 
 _NOTE = r"([a-g])(?:[ -]?(sharp|flat)\b|(#|b)(?![a-z]))?"
 _MODE = r"(major|minor|maj|min|dur|moll)\b"
-# What may follow ``in A`` or ``in a minor``: an end or a small word, not a noun (``in a hurry``, ``in a minor key``).
+# What may follow ``in A`` or ``in a minor``: an end or a small word, no noun (``in a hurry``, ``in a minor key``).
 _STOPS = r"(?=\s*(?:$|[,.;:!?)]|(?:and|with|for|but|without|no|not|please|by|at|on|instead|rather|like)\b))"
-_DANCE = r"jig|reel|waltz|hymn|tune|song|march|polka|hornpipe|air|lullaby|lament|piece|fugue|prelude|sonata|melody|study"
+_DANCE = (
+    r"jig|reel|waltz|hymn|tune|song|march|polka|hornpipe|air|lullaby|lament|piece|fugue|prelude|sonata|melody|study"
+)
 
 
 def read_keys(s: Sentence) -> None:

@@ -15,12 +15,18 @@ from mmbert.symbolic.instruments import NAMES
 Value = str | float | bool
 Reading = tuple[str, str, Value]
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 PACE: dict[str, str] = {
-    "slow": "slow slowly slowish slow-moving unhurried leisurely adagio adagietto largo larghetto lento grave lentement langsam",
+    "slow": "slow slowly slowish slow-moving unhurried leisurely adagio adagietto largo larghetto lento grave lentement"
+    " langsam",
     "moderate": "moderate medium-tempo mid-tempo andante andantino walking-pace",
     "brisk": "brisk briskly moderato allegretto con-moto",
-    "fast": "fast fast-moving quick quickly lively rapid rapidly sprightly spirited energetic upbeat up-tempo uptempo speedy"
-    " allegro vivace vivo presto prestissimo schnell lebhaft animated vigorous",
+    "fast": "fast fast-moving quick quickly lively rapid rapidly sprightly spirited energetic upbeat up-tempo uptempo"
+    " speedy allegro vivace vivo presto prestissimo schnell lebhaft animated vigorous",
 }  # fmt: skip
 """Class of pace -> words; a hyphen also stands for a space. The classes are those of ``BINS["tempo"]``."""
 
@@ -116,9 +122,9 @@ _SAID: dict[str, tuple[Reading, ...]] = {
     }.items()},
 }  # fmt: skip
 # General MIDI names that are ordinary words or would take a word that means something else.
-_NOT_INSTRUMENTS = frozenset(
+_NOT_INSTRUMENTS = _words(
     "rain soundtrack crystal atmosphere brightness goblins echoes sci-fi bird telephone helicopter applause gunshot"
-    " seashore voice drums whistle".split()
+    " seashore voice drums whistle"
 )
 
 _FORM_SAID = {
@@ -146,7 +152,7 @@ def instruments() -> dict[str, tuple[Reading, ...]]:
     """What people call instruments and families, with plurals -> readings."""
     out: dict[str, tuple[Reading, ...]] = {}
     for name in NAMES:
-        if name not in _NOT_INSTRUMENTS:
+        if name not in _NOT_INSTRUMENTS and not name.startswith("slow "):
             out |= dict.fromkeys(_plurals(name), (("instruments", "=", name),))
     for said, readings in _SAID.items():
         out |= dict.fromkeys(_plurals(said), readings)
@@ -188,17 +194,18 @@ FACET_ALIASES = {
 }  # fmt: skip
 """Names of facets that people write in front of an operator, besides the names themselves."""
 
-STOP = frozenset(
-    "a an the in on of for with and or but to at by from it is its that this these those which whose where as very quite"
-    " some something anything any piece pieces music tune tunes please find me i want would like need give show looking"
-    " one called titled named than no not without nothing same more less most time key played play written about".split()
+STOP = _words(
+    "a an the in on of for with and or but to at by from it is its that this these those which whose where as very"
+    " quite some something anything any piece pieces music tune tunes please find me i want would like need give show"
+    " looking one called titled named than no not without nothing same more less most time key played play written"
+    " about"
 )
 """Words that say nothing to full text."""
 
 # Surnames that are words as well: only a capital letter or "by" makes them a composer.
-COMMON_SURNAMES = frozenset(
+COMMON_SURNAMES = _words(
     "young wood field white black brown green king love price bliss smart rich best day may child hill stone long short"
     " strong page church parish bishop bell bond fox grey gray moon rose snow summer winter west north woods brook"
-    " barber taylor cook carter mason shepherd hunter fisher walker cage glass berlin gay work still sharp flat".split()
+    " barber taylor cook carter mason shepherd hunter fisher walker cage glass berlin gay work still sharp flat"
 )
-NO_COMPOSER = frozenset("trad traditional anon anonymous unknown arr various composer folk".split())
+NO_COMPOSER = _words("trad traditional anon anonymous unknown arr various composer folk")

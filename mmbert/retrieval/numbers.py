@@ -16,9 +16,11 @@ LENGTH_TOLERANCE = 0.1
 _N = r"(\d+(?:\.\d+)?)"
 _COUNT = rf"(\d+(?:\.\d+)?|{'|'.join(sorted(NUMBER_WORDS, key=len, reverse=True))})"
 _BPM = r"\s*(?:bpm|qpm|beats (?:per|a) minute)\b"
-_UNDER = r"(?:under|below|less than|at most|up to|no (?:more|longer) than|not (?:more|longer) than|within|fewer than|max)"
+_UNDER = (
+    r"(?:under|below|less than|at most|up to|no (?:more|longer) than|not (?:more|longer) than|within|fewer than|max)"
+)
 _OVER = r"(?:over|above|more than|at least|no less than|longer than|min)"
-_TIME = r"[- ]?(seconds?|secs?|s|minutes?|mins?|m)\b"
+_TIME = r"[- ]?(seconds?|secs?|minutes?|mins?|(?<=\d)s|(?<=\d)m)\b"
 _PITCH = r"(middle c|[a-g][#b]?-?\d)"
 
 

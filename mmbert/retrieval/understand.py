@@ -7,8 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 from mmbert.retrieval.conditions import known_value
 from mmbert.retrieval.keys import read_keys
@@ -19,20 +18,23 @@ from mmbert.retrieval.sentence import Read, Sentence, condition
 from mmbert.types import Condition, Facets, Query
 
 _NEGATORS = r"\b(?:no|not|without|non|sans|except|excluding|nothing|never|minus|avoid)\b(?!\s+(?:only|just|but|matter))"
-_NEGATED_WORDS = 3  # a negation reaches three words, no further: RECIPES of the field agree on little more
+_NEGATED_WORDS = 3  # how far a negation reaches
 _REACH_ENDS = r"[,.;:!?]|\b(?:but|with|yet|instead|rather)\b"
 _INSTEAD = r"\b(?:instead of|rather than)\b"
 _INVERSE = {"=": "!=", "~": "!=", "!=": "=", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 _LEXICAL = frozenset(("title", "composer", "form", "instruments", "families", "has_drums"))
 
 
-def understand(words: str, names: Names | None = None, example: Facets | None = None) -> Query:
+def understand(
+    words: str, names: Names | None = None, example: Facets | None = None, *, like: str | None = None
+) -> Query:
     """Read a question.
 
     Args:
         words: As typed; may be empty.
         names: Composers and titles of the library that is asked.
         example: Facets of the example beside the words; ``slower`` is then slower than that.
+        like: The example as it is shown.
 
     >>> [str(c) for c in understand("a lively jig in D major").conditions]
     ['pace=fast', 'form=jig', 'key=D', 'mode=major']
@@ -56,12 +58,8 @@ def understand(words: str, names: Names | None = None, example: Facets | None = 
         meaning=_without(s.raw, spans),
         lexical=_lexical(s, reads, spans),
         conditions=tuple(dict.fromkeys(conditions)),
+        like=like,
     )
-
-
-def take_back(query: Query, chips: Collection[str]) -> Query:
-    """The question without the conditions that the person removed, named as they are shown (``pace=slow``)."""
-    return replace(query, conditions=tuple(c for c in query.conditions if str(c) not in chips))
 
 
 def _relative(s: Sentence, example: Facets) -> None:

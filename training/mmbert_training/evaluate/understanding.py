@@ -33,7 +33,9 @@ def run(data: Path | None = None, weights: Path | None = None) -> dict[str, Any]
         total[group] += 1
         right[group] += read == wanted
         if read != wanted:
-            wrong.append({"words": row["words"], "group": group, "missing": _show(wanted - read), "extra": _show(read - wanted)})
+            wrong.append(
+                {"words": row["words"], "group": group, "missing": _show(wanted - read), "extra": _show(read - wanted)}
+            )
     rows = [_row(name, right[name], total[name]) for name in ("seen", "held_back")]
     return {"rows": [*rows, _row("all", right.total(), total.total())], "wrong": wrong}
 

@@ -1,0 +1,223 @@
+"""The public class: a library that is open, and the questions that can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmbert.errors import ItemError, LibraryError, UsageError
+from mmbert.retrieval.conditions import all_of, allowed, checked_modality
+from mmbert.retrieval.example import Like, read_example
+from mmbert.retrieval.names import Names, names_of
+from mmbert.retrieval.search import search
+from mmbert.retrieval.understand import understand
+from mmbert.store import Generation, open_library
+from mmbert.types import Answer, Condition, Facets, Item, Kind
+
+if TYPE_CHECKING:
+    from mmbert.embed import Embedder
+
+LONGEST_QUESTION = 2000  # characters
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One piece of a library.
+
+    Attributes:
+        id: Stable id, as in hits.
+        path: Its file; the piece within it is ``number``.
+        number: Which piece within the file, from 0.
+        kind: ``score``, ``recording`` or ``text``.
+        title: From the file, else from its name.
+        facets: Measured facts.
+    """
+
+    id: str
+    path: str
+    number: int
+    kind: Kind
+    title: str
+    facets: Facets
+
+
+class Library:
+    """An open library. It keeps the state that it was opened in, whatever a build does meanwhile.
+
+    Weights are loaded at the first question that needs them.
+    """
+
+    def __init__(self, generation: Generation, path: Path, weights: str | Path | None = None) -> None:
+        self.path = path
+        self.generation = generation
+        self._weights = weights
+
+    @classmethod
+    def open(cls, path: str | Path, weights: str | Path | None = None) -> Library:
+        """Open a library for reading.
+
+        Args:
+            path: The library's folder.
+            weights: Checkpoint folder or hub name; None for the released ones. They must be those that the
+                library was built with.
+
+        Raises:
+            LibraryError: there is no library, or it is damaged.
+        """
+        return cls(open_library(path).current(), Path(path), weights)
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return self.generation.n_pieces
+
+    def __repr__(self) -> str:
+        return f"Library({str(self.path)!r}, {len(self)} pieces)"
+
+    @cached_property
+    def _embedder(self) -> Embedder:
+        from mmbert.embed import Embedder
+
+        embedder = Embedder.from_pretrained(self._weights)
+        self.generation.require(embedder.fingerprint)
+        return embedder
+
+    @cached_property
+    def _names(self) -> Names:
+        return names_of(self.generation.pieces.composer, self.generation.pieces.title)
+
+    def search(
+        self,
+        words: str | None = None,
+        *,
+        like: Like | None = None,
+        where: Sequence[str | Condition] = (),
+        limit: int = 10,
+        modality: Kind | None = None,
+    ) -> Answer:
+        """Find pieces by words, by an example, by conditions, or by all of them.
+
+        Args:
+            words: Such as ``a lively jig in D major``; beside an example also ``slower``, ``without drums``.
+            like: A file, an :class:`~mmbert.types.Item`, or the id of a piece. It is not among its own hits.
+            where: Conditions that must hold, such as ``tempo_bpm<90``.
+            limit: Hits wanted; more than there are pieces gives every piece. Versions of one piece share a hit.
+            modality: Only ``score``, ``recording`` or ``text``.
+
+        Returns:
+            Hits best first, with what was understood; filled even where nothing fits.
+
+        Raises:
+            UsageError: nothing was asked, or a condition, the limit or the example cannot be understood.
+            ItemError: the example's file cannot be read.
+            LibraryError: the library was built with other weights.
+        """
+        words = (words or "").strip()
+        if not words and like is None and not where:
+            raise UsageError("question", "is empty", "Give words, an example (--like FILE) or a condition (--where)")
+        if len(words) > LONGEST_QUESTION:
+            raise UsageError("question", f"has {len(words)} characters", f"Ask with at most {LONGEST_QUESTION}")
+        if limit < 1:
+            raise UsageError("limit", f"is {limit}", "Ask for at least one hit")
+        conditions = all_of(where)
+        example = None if like is None else read_example(like, self.generation, lambda: self._embedder)
+        query = understand(words, self._names, example.facets if example else None, like=_shown(like))
+        return search(
+            self.generation,
+            lambda: self._embedder,
+            query,
+            like=example,
+            where=conditions,
+            limit=limit,
+            modality=modality,
+        )
+
+    def pieces(self, where: Sequence[str | Condition] = (), modality: Kind | None = None) -> list[Piece]:
+        """All pieces, or those that fit conditions, in the library's order.
+
+        Raises:
+            UsageError: a condition cannot be understood.
+        """
+        checked_modality(modality)
+        keep = allowed(self.generation, all_of(where))
+        if modality is not None:
+            keep &= self.generation.pieces.kind == modality
+        return [self._piece(int(row)) for row in np.flatnonzero(keep)]
+
+    def piece(self, id: str) -> Piece:
+        """One piece.
+
+        Raises:
+            UsageError: the library has no piece of that id.
+        """
+        return self._piece(self._row(id))
+
+    def item(self, id: str) -> Item:
+        """A piece with its notes, read again from its file.
+
+        Raises:
+            UsageError: the library has no piece of that id.
+            ItemError: the file cannot be read.
+            LibraryError: the file is gone, or is not what it was when the library was built.
+        """
+        from mmbert.items import load_items
+
+        row = self._row(id)
+        paths = self.generation.paths(row)
+        for path in map(Path, paths):
+            if not path.exists():
+                continue
+            faults: list[ItemError] = []
+            for item in load_items(path, on_reject=faults.append):
+                if item.uid == id:
+                    return item
+        raise LibraryError(paths[0], "is gone, or has changed since the library was built", "Build the library again")
+
+    def status(self) -> dict[str, Any]:
+        """What the library is: its generation, counts by kind, model, and anything that is wrong with it."""
+        kinds, counts = np.unique(self.generation.pieces.kind.astype(str), return_counts=True)
+        return {
+            "path": str(self.path),
+            "generation": self.generation.name,
+            "pieces": self.generation.n_pieces,
+            "windows": len(self.generation.windows),
+            "kinds": dict(zip(kinds.tolist(), counts.tolist(), strict=True)),
+            "rejected": len(self.rejects()),
+            "fingerprint": self.generation.fingerprint,
+            "notice": self.generation.notice,
+        }
+
+    def rejects(self) -> list[dict[str, Any]]:
+        """Files that were not taken in: ``path, sha256, stage, code, fault, hint`` each."""
+        return list(self.generation.rejects())
+
+    def close(self) -> None:
+        """Close the library's files."""
+        self.generation.close()
+
+    def _row(self, id: str) -> int:
+        row = self.generation.row_of(id)
+        if row is None:
+            raise UsageError(f"piece {id!r}", "is not in this library", "Ids are those of its hits")
+        return row
+
+    def _piece(self, row: int) -> Piece:
+        table = self.generation.pieces
+        title = str(table.title[row] or Path(table.path[row]).stem)
+        uid, path, number = str(table.uid[row]), str(table.path[row]), int(table.number[row])
+        return Piece(uid, path, number, table.kind[row], title, self.generation.facets(row))
+
+
+def _shown(like: Like | None) -> str | None:
+    """An example as the person gave it."""
+    return None if like is None else str(like.source.path) if isinstance(like, Item) else str(like)

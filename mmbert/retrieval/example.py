@@ -1,0 +1,81 @@
+"""An example to search by: a file, an item, or a piece of the library itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from mmbert.errors import ItemError, UsageError
+from mmbert.types import Embedded, Facets, Item
+
+if TYPE_CHECKING:
+    from mmbert.store import Generation
+
+Like = str | Path | Item
+
+
+class ItemEmbedder(Protocol):
+    """What turns items into vectors of the library's space."""
+
+    def embed(self, items: Sequence[Item]) -> list[Embedded | ItemError]:
+        """One result an item."""
+        ...
+
+
+@dataclass(frozen=True)
+class Example:
+    """An example, read.
+
+    Attributes:
+        uid: Of its content; the piece of the library with the same uid is the example itself.
+        name: As shown.
+        facets: Measured facts.
+        vector: float32 [d], unit length.
+    """
+
+    uid: str
+    name: str
+    facets: Facets
+    vector: np.ndarray
+
+
+def read_example(like: Like, generation: Generation, embedder: Callable[[], ItemEmbedder]) -> Example:
+    """Read an example; ``embedder`` is called only where the library has no vector of it.
+
+    Of a file that holds several pieces the first is taken.
+
+    Raises:
+        UsageError: it is neither a file nor the id of a piece.
+        ItemError: the file cannot be read or embedded.
+    """
+    if isinstance(like, str) and (row := generation.row_of(like)) is not None:
+        title = generation.pieces.title[row] or Path(generation.pieces.path[row]).stem
+        return Example(like, str(title), generation.facets(row), generation.vectors.rows("joint/pieces", [row])[0])
+    item = like if isinstance(like, Item) else _first_item(Path(like))
+    row = generation.row_of(item.uid)
+    if row is not None:
+        vector = generation.vectors.rows("joint/pieces", [row])[0]
+        return Example(item.uid, name_of(item), generation.facets(row), vector)
+    result = embedder().embed([item])[0]
+    if isinstance(result, ItemError):
+        raise result
+    return Example(item.uid, name_of(item), result.facets, np.asarray(result.piece, dtype=np.float32))
+
+
+def name_of(item: Item) -> str:
+    """Title, else the file's name."""
+    return item.metadata.get("title") or item.source.path.stem
+
+
+def _first_item(path: Path) -> Item:
+    from mmbert.items import load_items
+
+    if not path.exists():
+        raise UsageError(str(path), "is neither a file nor the id of a piece of this library", "Check the path")
+    for item in load_items(path):
+        return item
+    raise UsageError(str(path), "holds no piece that could be an example")

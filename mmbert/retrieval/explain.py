@@ -1,0 +1,167 @@
+"""Why a hit is there: true statements about that piece that answer this question, nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mmbert.facets import FACETS, fold, note_name, pitch_class, show
+from mmbert.retrieval.conditions import is_pace_class, paced_by
+from mmbert.types import Condition, Facets, Place
+
+FACTS_ADDED = 2  # of a piece that nothing but its nearness speaks for
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """What is known about a hit when its reason is written.
+
+    Attributes:
+        facets: The piece's.
+        fitting: Conditions of the question that it fits.
+        lexical: Words of the question that full text looked for.
+        texts: Names of its texts (``title``, ``description`` ...) and what they say.
+        place: The nearest passage, None where no vector was compared.
+        to: What the passage is near to: ``your words`` or the example's name.
+        example: Facets of the example, None without one.
+        similarity: Cosine with the question.
+    """
+
+    facets: Facets
+    fitting: Sequence[Condition] = ()
+    lexical: str = ""
+    texts: Sequence[tuple[str, str]] = ()
+    place: Place | None = None
+    to: str = "your words"
+    example: Facets | None = None
+    similarity: float | None = None
+
+
+def why(grounds: Grounds) -> str:
+    """The reason as one sentence.
+
+    >>> jig = Facets(key="D", mode="major", pace=6.6, bars=16, metre="6/8", form="jig")
+    >>> asked = (Condition("form", "=", "jig"), Condition("pace", "=", "fast"), Condition("key", "=", "D"))
+    >>> why(Grounds(jig, asked, place=Place(4.0, 8.0, 8, 12)))
+    'Jig, fast (6.6 onsets a bar, no tempo is stated), in D; bars 9-12 are nearest to your words.'
+    """
+    facts = list(dict.fromkeys(_fact(c, grounds.facets) for c in grounds.fitting if not _is_name(c)))
+    names = [_named(c, grounds.facets) for c in grounds.fitting if _is_name(c)]
+    found = _found(grounds)
+    parts = [*dict.fromkeys(names), ", ".join(facts), found, _shared(grounds)]
+    if grounds.place is not None:
+        parts.append(_nearest(grounds.place, grounds.to))
+    if not any(parts[:-1] if grounds.place is not None else parts):
+        parts.append(_plain_facts(grounds.facets))
+    sentence = "; ".join(part for part in parts if part)
+    return sentence[:1].upper() + sentence[1:] + "." if sentence else "Part of this library."
+
+
+def _is_name(c: Condition) -> bool:
+    return c.facet in ("title", "composer") and c.operator in ("=", "~")
+
+
+def _named(c: Condition, facets: Facets) -> str:
+    return f"the title has “{c.value}”" if c.facet == "title" else f"by {facets.composer}"
+
+
+def _fact(c: Condition, facets: Facets) -> str:
+    """A condition that holds, said of the piece itself."""
+    if is_pace_class(c):
+        return _pace(c, facets)
+    value = getattr(facets, c.facet)
+    if isinstance(value, bool):
+        return "drums" if value else "no drums"
+    if c.operator == "!=":
+        return (
+            f"no {c.value}"
+            if isinstance(value, tuple)
+            else f"not {c.value}"
+            if c.facet != "composer"
+            else f"not by {c.value}"
+        )
+    if c.facet == "key":
+        return f"in {value}"
+    if isinstance(value, tuple):
+        return _members(value, str(c.value))
+    if c.facet in ("pitch_low", "pitch_high"):
+        return f"{'lowest' if c.facet == 'pitch_low' else 'highest'} note {note_name(int(value))}"
+    if FACETS[c.facet].kind == "number":
+        return _number(c.facet, facets)
+    return str(value)
+
+
+def _number(facet: str, facets: Facets) -> str:
+    shown = show(facet, facets)
+    nouns = {"bars": "bars", "parts": "parts", "notes_per_bar": "notes a bar", "polyphony": "notes at once"}
+    if facet == "duration_s":
+        return f"{shown} long"
+    if facet == "velocity_mean":
+        return f"mean velocity {shown}"
+    noun = nouns.get(facet, "")
+    return f"{shown} {noun[:-1] if noun in ('bars', 'parts') and shown == '1' else noun}".strip()
+
+
+def _members(values: Sequence[str], wanted: str) -> str:
+    """The instruments of the piece that the condition meant."""
+    meant = [v for v in values if re.search(rf"\b{re.escape(fold(wanted))}\b", fold(v))]
+    return " and ".join(meant[:3]) or wanted
+
+
+def _pace(c: Condition, facets: Facets) -> str:
+    """Slow or fast, and by what: the tempo where the file states one, else the pace."""
+    said = f"not {c.value}" if c.operator == "!=" else str(c.value)
+    if paced_by(facets) == "tempo":
+        return f"{said} ({show('tempo_bpm', facets)})"
+    return f"{said} ({show('pace', facets)}, no tempo is stated)"
+
+
+def _found(grounds: Grounds) -> str:
+    """Words of the question in the piece's own texts."""
+    words = list(dict.fromkeys(fold(w) for w in grounds.lexical.split()))
+    named = {fold(str(c.value)) for c in grounds.fitting if _is_name(c)}
+    for name, text in grounds.texts:
+        here = [w for w in words if re.search(rf"\b{re.escape(w)}", fold(text)) and not any(w in n for n in named)]
+        if here:
+            return f"its {name} has “{' '.join(here)}”"
+    return ""
+
+
+def _shared(grounds: Grounds) -> str:
+    """What the piece has in common with the example, beside what was asked for."""
+    if grounds.example is None:
+        return ""
+    asked = {c.facet for c in grounds.fitting}
+    mine, theirs = grounds.facets, grounds.example
+    same = []
+    if "key" not in asked and _same_key(mine, theirs):
+        same.append(show("key", mine))
+    elif "mode" not in asked and mine.mode and mine.mode == theirs.mode:
+        same.append(mine.mode)
+    for name in ("metre", "form"):
+        if name not in asked and getattr(mine, name) and getattr(mine, name) == getattr(theirs, name):
+            same.append(show(name, mine))
+    common = [i for i in mine.instruments if i in theirs.instruments][:2]
+    if common and "instruments" not in asked:
+        same.append(" and ".join(common))
+    return f"like it {', '.join(same)}" if same else ""
+
+
+def _same_key(a: Facets, b: Facets) -> bool:
+    return bool(a.key and b.key) and (pitch_class(a.key or ""), a.mode) == (pitch_class(b.key or ""), b.mode)
+
+
+def _nearest(place: Place, to: str) -> str:
+    if place.start_bar is not None and place.end_bar is not None:
+        first, last = place.start_bar + 1, place.end_bar
+        return f"bar {first} is nearest to {to}" if last <= first else f"bars {first}-{last} are nearest to {to}"
+    start = int(place.start_s)
+    return f"the passage from {start // 60}:{start % 60:02d} is nearest to {to}"
+
+
+def _plain_facts(facets: Facets) -> str:
+    """A few facts of a piece for which only its nearness speaks."""
+    shown = [show(name, facets) for name in ("form", "key", "metre", "tempo_bpm", "duration_s")]
+    facts = ", ".join([s for s in shown if s][:FACTS_ADDED])
+    return f"it is {facts}" if facts else ""

@@ -1,0 +1,168 @@
+"""A question to its answer: look three ways, fuse, leave out, fold versions, say why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmbert.retrieval.calibrate import TextEmbedder, nonsense_level, shares_beaten
+from mmbert.retrieval.conditions import allowed, checked_modality, fits
+from mmbert.retrieval.example import Example
+from mmbert.retrieval.explain import Grounds, why
+from mmbert.retrieval.fuse import fuse, ranking
+from mmbert.retrieval.shortlist import Meaning, best_place, by_conditions, by_meaning, by_words, named
+from mmbert.retrieval.versions import fold_versions
+from mmbert.types import Answer, Condition, Facets, Hit, Query
+
+if TYPE_CHECKING:
+    from mmbert.store import Generation
+
+OWN_TEXTS = ("title", "composer", "form", "description")
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What each list says of every piece, and the whole."""
+
+    words: np.ndarray
+    meaning: Meaning | None
+    example: Meaning | None
+    fitting: np.ndarray  # bool [conditions, n_pieces]
+    fused: np.ndarray
+
+    @property
+    def nearest(self) -> Meaning | None:
+        return self.example or self.meaning
+
+
+def search(
+    generation: Generation,
+    embedder: Callable[[], TextEmbedder],
+    query: Query,
+    *,
+    like: Example | None = None,
+    where: Sequence[Condition] = (),
+    limit: int = 10,
+    modality: str | None = None,
+) -> Answer:
+    """Answer a question.
+
+    Args:
+        generation: The open library.
+        embedder: Gives the embedder; called only where the words have a meaning to compare.
+        query: The question, understood.
+        like: An example; it is not among its own hits.
+        where: Conditions that the person set besides the words.
+        limit: Hits wanted; a number beyond the library's size gives every piece.
+        modality: Only pieces of this kind.
+    """
+    checked_modality(modality)
+    # A preference that the person has also made a condition is one condition, and a hard one.
+    query = replace(query, conditions=(*(c for c in query.conditions if str(c) not in map(str, where)), *where))
+    unit = like.facets.pace_unit if like is not None else None
+    keep = allowed(generation, query.conditions, unit)
+    if modality is not None:
+        keep &= generation.pieces.kind == modality
+    if like is not None and (own := generation.row_of(like.uid)) is not None:
+        keep[own] = False
+    evidence = _look(generation, embedder, query, like, unit)
+    order = ranking(evidence.fused, generation.pieces.uid, np.flatnonzero(keep))
+    shares = shares_beaten(evidence.fused)
+    hits = tuple(
+        _hit(generation, query, evidence, row, rank, float(shares[row]), folded, like)
+        for rank, (row, folded) in enumerate(fold_versions(generation, order, limit), 1)
+    )
+    nothing = not hits or _nothing_fits(generation, embedder, query, evidence, keep, like)
+    return Answer(query, hits, nothing, int(keep.sum()))
+
+
+def _look(
+    generation: Generation,
+    embedder: Callable[[], TextEmbedder],
+    query: Query,
+    like: Example | None,
+    unit: str | None,
+) -> _Evidence:
+    n = generation.n_pieces
+    # Beside an example, words that were all understood ("like this, but slower") have no further meaning.
+    speaks = bool(query.meaning.strip()) and (like is None or bool(query.lexical))
+    meaning = by_meaning(generation, np.asarray(embedder().embed_texts([query.meaning]))[0]) if speaks and n else None
+    example = by_meaning(generation, like.vector) if like is not None and n else None
+    words = by_words(generation, query.lexical)
+    fitting = [fits(generation, c, unit) == 1 for c in query.conditions]
+    fused = fuse(
+        meaning=None if meaning is None else meaning.similarity,
+        example=None if example is None else example.similarity,
+        words=words,
+        conditions=by_conditions(generation, query.conditions, unit),
+        tier=named(generation, query.conditions),
+    )
+    return _Evidence(words, meaning, example, np.array(fitting, dtype=bool).reshape(-1, n), fused)
+
+
+def _nothing_fits(
+    generation: Generation,
+    embedder: Callable[[], TextEmbedder],
+    query: Query,
+    evidence: _Evidence,
+    keep: np.ndarray,
+    like: Example | None,
+) -> bool:
+    """No condition fits, no word was found, and nothing is nearer than nonsense comes to this library."""
+    if like is not None or evidence.fitting[:, keep].any() or (evidence.words[keep] > 0).any():
+        return False
+    if evidence.meaning is None:
+        return True
+    return float(evidence.meaning.similarity[keep].max()) < nonsense_level(generation, embedder())
+
+
+def _hit(
+    generation: Generation,
+    query: Query,
+    evidence: _Evidence,
+    row: int,
+    rank: int,
+    share: float,
+    folded: Sequence[int],
+    like: Example | None,
+) -> Hit:
+    facets, pieces, near = generation.facets(row), generation.pieces, evidence.nearest
+    place = best_place(generation, row, None if near is None else near.vector)
+    similarity = None if near is None else float(near.similarity[row])
+    grounds = Grounds(
+        facets=facets,
+        fitting=[c for c, fit in zip(query.conditions, evidence.fitting[:, row], strict=True) if fit],
+        lexical=query.lexical if evidence.words[row] > 0 else "",
+        texts=_texts(generation, row, facets),
+        place=None if near is None else place,
+        to=f"“{like.name}”" if like is not None else "your words",
+        example=None if like is None else like.facets,
+        similarity=similarity,
+    )
+    return Hit(
+        id=str(pieces.uid[row]),
+        rank=rank,
+        similarity=similarity,
+        score=share,
+        path=str(pieces.path[row]),
+        number=int(pieces.number[row]),
+        title=str(pieces.title[row] or PurePath(pieces.path[row]).stem),
+        modality=pieces.kind[row],
+        place=place,
+        facets=facets,
+        why=why(grounds),
+        versions=tuple(str(pieces.uid[r]) for r in folded),
+    )
+
+
+def _texts(generation: Generation, row: int, facets: Facets) -> list[tuple[str, str]]:
+    """The piece's own words, by name, the telling ones first."""
+    stated = generation.metadata(row)
+    known = {"title": facets.title, "composer": facets.composer, "form": facets.form}
+    texts = [(name, known.get(name) or stated.get(name) or "") for name in OWN_TEXTS]
+    texts += [("instruments", " ".join(facets.instruments)), ("file name", " ".join(generation.paths(row)))]
+    return [(name, text) for name, text in texts if text]

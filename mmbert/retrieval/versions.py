@@ -1,0 +1,113 @@
+"""Settings of one piece are shown once: the best of them, with the others folded in.
+
+Two pieces are versions of each other when they share a telling title and the composer, or when their vectors
+nearly coincide and they have as many bars and notes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmbert.facets import fold
+from mmbert.retrieval.lexicon import PACE, STOP, forms, instruments
+from mmbert.types import Facets
+
+if TYPE_CHECKING:
+    from mmbert.store import Generation
+
+SAME_VECTOR = 0.98
+SAME_NOTES = 0.01  # relative difference of notes a bar
+COMPARED = 200  # leaders that a piece is compared with by vector: the top of the ranking
+LOOKED_AHEAD = 200  # rows behind the last hit wanted that are still folded into the hits before them
+
+_WORD = re.compile(r"[^\W\d_]{2,}")
+_NO_NAMES = frozenset(
+    w
+    for words in (
+        "major minor flat sharp dur moll op no nr bwv kv movement untitled track piece in quartet trio quintet duet solo"
+        " symphony concerto opus unknown unnamed sequence",
+        *PACE.values(),
+    )
+    for w in words.split()
+)
+
+
+def title_key(title: str | None, composer: str | None) -> tuple[str, str] | None:
+    """What versions share by name; None where the title names a kind of piece rather than a piece.
+
+    >>> title_key("Amazing Grace (in G)", None), title_key("Waltz in A minor", "Chopin"), title_key("Jig No. 2", None)
+    (('amazing grace', ''), None, None)
+    """
+    bare = re.sub(r"\(.*?\)|\[.*?\]|\bin [A-G](b|#| flat| sharp)?( major| minor)?\b", " ", title or "")
+    words = _WORD.findall(fold(bare))
+    telling = [w for w in words if w not in STOP | _NO_NAMES and w not in forms() and w not in instruments()]
+    if not telling or (not composer and len(words) < 2):
+        return None
+    return " ".join(re.findall(r"\w+", fold(bare))), fold(composer or "")
+
+
+def fold_versions(generation: Generation, order: np.ndarray, most: int) -> list[tuple[int, list[int]]]:
+    """(row shown, rows folded into it), best first.
+
+    Args:
+        generation: The open library.
+        order: Rows, best first.
+        most: How many are wanted; the next 200 rows are still folded into them.
+    """
+    leaders: list[int] = []
+    folded: dict[int, list[int]] = {}
+    by_title: dict[tuple[str, str], int] = {}
+    vectors = _Leaders(generation)
+    behind = 0
+    for row in map(int, order):
+        behind += len(leaders) >= most
+        if behind > LOOKED_AHEAD:
+            break
+        key = title_key(generation.pieces.title[row], generation.pieces.composer[row])
+        leader = by_title.get(key) if key else None
+        if leader is None and len(leaders) < max(most, COMPARED):
+            leader = vectors.same_as(row)
+        if leader is not None:
+            folded[leader].append(row)
+            continue
+        leaders.append(row)
+        folded[row] = []
+        vectors.add(row)
+        if key:
+            by_title[key] = row
+    return [(row, folded[row]) for row in leaders[:most]]
+
+
+class _Leaders:
+    """Vectors of the first pieces shown, to find the same notes under another name."""
+
+    def __init__(self, generation: Generation) -> None:
+        self._generation = generation
+        self._rows: list[int] = []
+        self._vectors = np.zeros((COMPARED, generation.vectors.dim), dtype=np.float32)
+
+    def add(self, row: int) -> None:
+        if len(self._rows) < COMPARED:
+            self._vectors[len(self._rows)] = self._generation.vectors.rows("joint/pieces", [row])[0]
+            self._rows.append(row)
+
+    def same_as(self, row: int) -> int | None:
+        if not self._rows:
+            return None
+        near = self._vectors[: len(self._rows)] @ self._generation.vectors.rows("joint/pieces", [row])[0]
+        for i in np.flatnonzero(near >= SAME_VECTOR):
+            if same_size(self._generation.facets(row), self._generation.facets(self._rows[i])):
+                return self._rows[i]
+        return None
+
+
+def same_size(a: Facets, b: Facets) -> bool:
+    """As many bars, as many notes a bar and the same compass: what a transposition or another format keeps."""
+    if None in (a.bars, b.bars, a.notes_per_bar, b.notes_per_bar, a.pitch_low, b.pitch_low, a.pitch_high, b.pitch_high):
+        return False
+    notes = abs(a.notes_per_bar - b.notes_per_bar) <= SAME_NOTES * max(a.notes_per_bar, b.notes_per_bar)  # type: ignore[operator,type-var]
+    compass = (a.pitch_high - a.pitch_low) == (b.pitch_high - b.pitch_low)  # type: ignore[operator]
+    return a.bars == b.bars and notes and compass
