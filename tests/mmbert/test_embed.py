@@ -12,6 +12,7 @@ import torch
 
 from mmbert.embed import PIECE_BARS, Embedder, _evenly
 from mmbert.errors import ItemError, WeightsError
+from mmbert.items import write_midi
 from mmbert.symbolic.score import Score
 from mmbert.types import Embedded, Item, Recording, Source
 
@@ -141,8 +142,6 @@ def test_a_performance_without_a_bar_grid_has_places_in_seconds(embedder: Embedd
 
 
 def test_files_and_words(embedder: Embedder, tmp_path: Path) -> None:
-    from mmbert.items import write_midi
-
     piece = item(melody(8))
     (tmp_path / "a.mid").write_bytes(write_midi(piece.score, {}))
     found = embedder.embed_files([tmp_path / "a.mid"])
