@@ -28,7 +28,6 @@ class _Section:
     """What one repeat sign repeats: from ``start``, with endings as [numbers, from, to (None while open)]."""
 
     start: int
-    explicit: bool = False
     endings: list[list] = field(default_factory=list)
 
     def played(self) -> list[Segment]:
@@ -42,9 +41,11 @@ class _Section:
 
 
 def unfold(marks: Sequence[Mark], start: int, end: int) -> list[Segment]:
-    """Written stretches in the order in which they sound, by section 4.8 and 4.9 of ABC 2.1.
+    """Written stretches in the order in which they sound (ABC 2.1, sections 4.8 and 4.9).
 
-    An end repeat without a start repeat goes back to the last double bar, end repeat or ending, or to the start.
+    An end repeat without a start repeat goes back to the last end repeat, ending or part label, or to the start.
+    The standard would stop at a double bar too; tunes that put one between their halves and repeat the whole are the rule, and
+    abc2midi plays them so.
 
     >>> unfold([(4, "end", 2), (6, "ending", (1,)), (8, "end", 2), (8, "ending", (2,))], 0, 10)
     [(0, 4), (0, 4), (4, 6), (6, 8), (4, 6), (8, 10)]
@@ -52,13 +53,13 @@ def unfold(marks: Sequence[Mark], start: int, end: int) -> list[Segment]:
     out: list[Segment] = []
     section = _Section(start)
 
-    def finish(at: int, explicit: bool = False) -> _Section:
+    def finish(at: int) -> _Section:
         if section.endings:
             section.endings[-1][2] = at if section.endings[-1][2] is None else section.endings[-1][2]
             out.extend(section.played())
         elif at > section.start:
             out.append((section.start, at))
-        return _Section(at, explicit)
+        return _Section(at)
 
     for time, kind, value in marks:
         if section.endings and section.endings[-1][2] is not None and time > section.endings[-1][2]:
@@ -74,13 +75,10 @@ def unfold(marks: Sequence[Mark], start: int, end: int) -> list[Segment]:
             elif time > section.start:
                 out.extend([(section.start, time)] * int(str(value)))
                 section = _Section(time)
-        elif kind == "start":
-            section = finish(time, explicit=True)
-        elif kind in ("double", "part"):
-            if last is not None:
-                last[2] = time if last[2] is None else last[2]
-            elif not section.explicit:
-                section = finish(time)
+        elif kind in ("start", "part"):
+            section = finish(time)
+        elif kind == "double" and last is not None:
+            last[2] = time if last[2] is None else last[2]
     finish(end)
     return [(a, b) for a, b in out if b > a]
 

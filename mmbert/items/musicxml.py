@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".musicxml", ".xml", ".mxl")
 NOT = ("E_NOT_MUSICXML", "holds no MusicXML score", "Is it another format under this name?")
 _ROOTS = ("score-partwise", "score-timewise")
-_MAX_RESOLUTION = 10_080  # ticks a quarter; finer divisions are rounded to 960
+_MAX_RESOLUTION = 10_080  # ticks a quarter; finer times are rounded to 960
 
 
 def sniff(head: bytes) -> bool:
@@ -96,20 +96,24 @@ def _measures(root: Element) -> dict[str, list[Element]]:
     return found
 
 
-def _resolution(root: Element) -> tuple[int, int]:
-    """(units a quarter in which every division is whole, ticks a quarter of the score)."""
+def _unit(root: Element) -> int:
+    """Units a quarter in which every division of the file is whole."""
     unit = 1
     for divisions in {d.text for d in root.iter("divisions")}:
         value = int(float(divisions or 1))
         if value > 0 and unit < 10**9:
             unit = int(np.lcm(unit, value))
-    if unit > _MAX_RESOLUTION:
-        return unit, 960
-    return unit, unit * -(-480 // unit)
+    return unit
+
+
+def _resolution(unit: int, times: np.ndarray) -> int:
+    """Ticks a quarter, at least 480, in which the times (int64, units) that occur are whole."""
+    needed = unit // int(np.gcd.reduce(times, initial=unit))
+    return 960 if needed > _MAX_RESOLUTION else needed * -(-480 // needed)
 
 
 def _score(file: File, root: Element) -> Score:
-    unit, resolution = _resolution(root)
+    unit = _unit(root)
     measures = _measures(root)
     if len(measures) > file.limits.tracks:
         fault = f"has {len(measures)} parts (at most {file.limits.tracks} are read)"
@@ -118,7 +122,6 @@ def _score(file: File, root: Element) -> Score:
     readers = [PartReader(unit, declared.get(id_)) for id_ in measures]
     read = [[r.measure(m) for m in ms] for r, ms in zip(readers, measures.values())]
     starts = _lines(read)
-    scale = resolution / unit
     rows: list[tuple] = []
     parts: list[Part] = []
     for reader, part_measures in zip(readers, read):
@@ -136,6 +139,8 @@ def _score(file: File, root: Element) -> Score:
         parts.append(Part(chords.PART_NAME, 0, False, "accompaniment"))
     table = np.array(rows + chord_rows, dtype=np.float64)
     bounds.check_notes(file, len(table), "E_MUSICXML_LIMIT")
+    resolution = _resolution(unit, np.r_[table[:, 0], table[:, 0] + table[:, 1], starts].astype(np.int64))
+    scale = resolution / unit
     onset = round_half_up(table[:, 0] * scale)
     duration = np.maximum(round_half_up((table[:, 0] + table[:, 1]) * scale) - onset, 1)
     bounds.check_ticks(file, onset, duration, resolution, "E_MUSICXML_LIMIT")

@@ -37,7 +37,8 @@ _SCORE_NAMES: tuple[tuple[str, int], ...] = (
     ("electric piano", 4), ("pianoforte", 0), ("fortepiano", 0), ("klavier", 0), ("piano", 0), ("keyboard", 0),
     ("harp", 46), ("harfe", 46), ("harpe", 46), ("arpa", 46), ("lute", 24), ("laute", 24), ("mandolin", 25),
     ("bass guitar", 33), ("guitar", 24), ("guitare", 24), ("gitarre", 24), ("chitarra", 24), ("ukulele", 24),
-    ("violoncello", 42), ("violoncelli", 42), ("violoncelle", 42), ("cello", 42), ("celli", 42), ("vlc", 42), ("vc", 42),
+    ("violoncello", 42), ("violoncelli", 42), ("violoncelle", 42), ("cello", 42), ("celli", 42),
+    ("vlc", 42), ("vc", 42),
     ("contrabassoon", 70), ("contrabass", 43), ("contrabbasso", 43), ("contrebasse", 43), ("kontrabass", 43),
     ("double bass", 43), ("viola", 41), ("bratsche", 41), ("alto viola", 41), ("vla", 41), ("viole", 41),
     ("violin", 40), ("violino", 40), ("violini", 40), ("violine", 40), ("violon", 40), ("geige", 40), ("vln", 40),
@@ -85,11 +86,11 @@ def with_roles(parts: Sequence[Part]) -> tuple[Part, ...]:
     """The parts with roles from their names.
 
     A lone pitched part accompanies nothing, so it stays unknown; beside chord symbols it is the melody, whatever
-    instrument a lead sheet gives it.
+    a lead sheet calls it.
     """
     named = [p if p.role != "unknown" else replace(p, role=role_of(p.name, p.is_drum)) for p in parts]
     pitched = [p for p in named if not p.is_drum and p.name != CHORDS]
-    if len(pitched) == 1 and pitched[0].role == "accompaniment":
+    if len(pitched) == 1 and pitched[0].role in ("accompaniment", "unknown"):
         role: Role = "melody" if any(p.name == CHORDS for p in named) else "unknown"
         named = [replace(p, role=role) if p is pitched[0] else p for p in named]
     return tuple(named)
@@ -109,9 +110,9 @@ def program_of(name: str) -> int | None:
 
 
 _NO_TITLE = re.compile(
-    r"(midi |new )?(track|sequence|part|staff|channel|voice|inst(rument)?|control track|tempo( track| map)?|untitled|unnamed|"
-    r"conductor( track)?|master|meta( track)?|right hand|left hand|upper|lower|rh|lh|up|down|solo|seq|grand piano|"
-    r"wood block|none|no name|default|midi( out| in| file)?|time( sig(nature)?)?|signature)?[ #:_.-]*\d*"
+    r"(midi |new )?(track|sequence|part|staff|channel|voice|inst(rument)?|control track|tempo( track| map)?|"
+    r"untitled|unnamed|conductor( track)?|master|meta( track)?|right hand|left hand|upper|lower|rh|lh|up|down|solo|seq|"
+    r"grand piano|wood block|none|no name|default|midi( out| in| file)?|time( sig(nature)?)?|signature)?[ #:_.-]*\d*"
 )
 
 

@@ -1,4 +1,4 @@
-"""XML from strangers: no entities, bounded depth and size; compressed MusicXML unpacked in memory with counted bytes."""
+"""XML from strangers: no entities, bounded depth and size; zips unpacked in memory with counted bytes."""
 
 from __future__ import annotations
 
@@ -26,37 +26,36 @@ def tree(file: File, data: bytes) -> ET.Element:
     Raises:
         ItemError: E_XML_ENTITY (a declared or external entity), E_XML_LIMIT (depth, elements), E_XML_DAMAGED.
     """
-    limits = file.limits
-    depth = elements = 0
 
     def forbidden(*_: object) -> NoReturn:
         hint = "MusicXML needs none; a file with them may be an attack"
         raise file.refuse("declares XML entities", hint, "E_XML_ENTITY")
 
-    def start(_name: str, _attributes: object) -> None:
-        nonlocal depth, elements
-        depth += 1
-        elements += 1
-        if depth > limits.xml_depth or elements > limits.xml_elements:
-            fault = f"nests or repeats XML elements without end (at most {limits.xml_depth} deep)"
-            raise file.refuse(fault, "Is it MusicXML?", "E_XML_LIMIT")
-
-    def end(_name: str) -> None:
-        nonlocal depth
-        depth -= 1
-
+    elements = data.count(b"<") - data.count(b"</")
+    if elements > file.limits.xml_elements:
+        fault = f"has {elements} XML elements (at most {file.limits.xml_elements} are read)"
+        raise file.refuse(fault, "Is it one piece?", "E_XML_LIMIT")
     guard = ParserCreate()
-    guard.buffer_text = True
-    guard.StartElementHandler, guard.EndElementHandler = start, end
     guard.EntityDeclHandler = guard.UnparsedEntityDeclHandler = guard.ExternalEntityRefHandler = forbidden
     try:
         guard.Parse(data, True)
-        return ET.fromstring(data)
+        root = ET.fromstring(data)
     except (ExpatError, ET.ParseError, LookupError, ValueError) as fault:
         if "entity" in str(fault):  # an entity that nothing declares
             forbidden()
         hint = "Was a download or copy cut off?"
         raise file.refuse(f"is not well-formed XML ({str(fault)[:100]})", hint, "E_XML_DAMAGED") from None
+    _check_depth(file, root)
+    return root
+
+
+def _check_depth(file: File, root: ET.Element) -> None:
+    level, depth = [root], 1
+    while level := [child for element in level for child in element]:
+        depth += 1
+        if depth > file.limits.xml_depth:
+            fault = f"nests XML elements more than {file.limits.xml_depth} deep"
+            raise file.refuse(fault, "Is it MusicXML?", "E_XML_LIMIT")
 
 
 def unpack(file: File) -> bytes:
@@ -85,7 +84,7 @@ def unpack(file: File) -> bytes:
 
 
 def _score_member(file: File, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]) -> str:
-    """The member that META-INF/container.xml names (read by pattern: many are not well-formed), else the first score."""
+    """The member that META-INF/container.xml names (by pattern: many are not well-formed), else the first score."""
     if "META-INF/container.xml" in members:
         container = _member(file, archive, members["META-INF/container.xml"]).decode("utf-8", "replace")
         for name in _ROOT_FILE.findall(container):
