@@ -23,8 +23,6 @@ from mmbert.types import Answer, Condition, Facets, Item, Kind
 if TYPE_CHECKING:
     from mmbert.embed import Embedder
 
-LONGEST_QUESTION = 2000  # characters
-
 
 @dataclass(frozen=True)
 class Piece:
@@ -108,7 +106,8 @@ class Library:
         """Find pieces by words, by an example, by conditions, or by all of them.
 
         Args:
-            words: Such as ``a lively jig in D major``; beside an example also ``slower``, ``without drums``.
+            words: Such as ``a lively jig in D major``; beside an example also ``slower``, ``without drums``. The
+                first 2,000 characters are read.
             like: A file, an :class:`~mmbert.types.Item`, or the id of a piece. It is not among its own hits.
             where: Conditions that must hold, such as ``tempo_bpm<90``.
             limit: Hits wanted; more than there are pieces gives every piece. Versions of one piece share a hit.
@@ -125,8 +124,6 @@ class Library:
         words = (words or "").strip()
         if not words and like is None and not where:
             raise UsageError("question", "is empty", "Give words, an example (--like FILE) or a condition (--where)")
-        if len(words) > LONGEST_QUESTION:
-            raise UsageError("question", f"has {len(words)} characters", f"Ask with at most {LONGEST_QUESTION}")
         if limit < 1:
             raise UsageError("limit", f"is {limit}", "Ask for at least one hit")
         conditions = all_of(where)

@@ -18,6 +18,7 @@ from mmbert.retrieval.sentence import Read, Sentence, condition
 from mmbert.types import Condition, Facets, Query
 
 _NEGATORS = r"\b(?:no|not|without|non|sans|except|excluding|nothing|never|minus|avoid)\b(?!\s+(?:only|just|but|matter))"
+LONGEST = 2000  # characters that are read; the text encoder reads fewer
 _NEGATED_WORDS = 3  # how far a negation reaches
 _REACH_ENDS = r"[,.;:!?]|\b(?:but|with|yet|instead|rather)\b"
 _INSTEAD = r"\b(?:instead of|rather than)\b"
@@ -42,7 +43,7 @@ def understand(
     >>> [(str(c), c.hard) for c in q.conditions], q.meaning
     ([('pace=slow', False), ('form=march', False), ('has_drums=False', True)], 'slow march')
     """
-    s = Sentence(words)
+    s = Sentence(words[:LONGEST])
     known = names or Names()
     read_numbers(s)
     read_keys(s)

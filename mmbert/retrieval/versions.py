@@ -27,8 +27,8 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 _NO_NAMES = frozenset(
     w
     for words in (
-        "major minor flat sharp dur moll op no nr bwv kv movement untitled track piece in quartet trio quintet duet solo"
-        " symphony concerto opus unknown unnamed sequence",
+        "major minor flat sharp dur moll op no nr bwv kv movement untitled track piece in quartet trio quintet"
+        " duet solo symphony concerto opus unknown unnamed sequence",
         *PACE.values(),
     )
     for w in words.split()

@@ -1,0 +1,105 @@
+"""``mmbert search LIBRARY "words"``: hits as a table, or exactly one JSON object (``--queries``: one a line)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mmbert.console import JsonOption, print_json, stdout_console
+from mmbert.errors import UsageError
+
+if TYPE_CHECKING:
+    from mmbert.types import Answer, Hit
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def search(
+    library: Annotated[Path, typer.Argument(help="The library's folder.")],
+    words: Annotated[str | None, typer.Argument(help='What to look for, such as "a lively jig in D major".')] = None,
+    like: Annotated[str | None, typer.Option(help="An example: a file, or the id of a piece.")] = None,
+    queries: Annotated[Path | None, typer.Option(help="A file with one question a line; all are answered.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Hits a question; more than there are gives all.")] = 10,
+    where: Annotated[
+        list[str] | None, typer.Option(help='A condition that must hold, such as "tempo_bpm<90". May be repeated.')
+    ] = None,
+    modality: Annotated[str | None, typer.Option(help="Only score, recording or text.")] = None,
+    weights: Annotated[str | None, typer.Option(help="Weights that the library was built with.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find pieces by words, by an example, or by both ("like this, but slower")."""
+    if queries is not None and words is not None:
+        raise UsageError("--queries", "and a question in words exclude each other", "Give one of the two")
+    from mmbert.api import Library
+
+    asked: dict[str, Any] = {"like": like, "where": tuple(where or ()), "limit": limit, "modality": modality}
+    lines = _lines(queries) if queries is not None else None
+    with Library.open(library, weights) as opened:
+        for question in [words] if lines is None else lines:
+            answer = (
+                _empty(question)
+                if lines is not None and _is_empty(question, asked)
+                else opened.search(question, **asked)
+            )
+            print_json(answer.to_json()) if as_json else _show(answer, opened)
+
+
+def _lines(path: Path) -> list[str | None]:
+    try:
+        return list(path.read_text(encoding="utf-8-sig").splitlines())
+    except OSError as e:
+        raise UsageError(
+            str(path), f"cannot be read ({e.strerror})", "Give a text file with one question a line"
+        ) from e
+    except UnicodeDecodeError as e:
+        raise UsageError(str(path), "is not UTF-8 text", "Save it as UTF-8, one question a line") from e
+
+
+def _is_empty(question: str | None, asked: dict[str, Any]) -> bool:
+    return not (question or "").strip() and asked["like"] is None and not asked["where"]
+
+
+def _empty(question: str | None) -> Answer:
+    """The answer to a line without a question: every line has its answer, so that they can be counted off."""
+    from mmbert.types import Answer, Query
+
+    return Answer(Query(words=question or ""), (), nothing_fits=True)
+
+
+def _show(answer: Answer) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = stdout_console()
+    chips = ", ".join(f"{c} (must)" if c.hard else str(c) for c in answer.query.conditions)
+    question = answer.query.words or answer.query.like or ""
+    console.print(f"[bold]{escape(question)}[/bold]" if question else "[dim](no question)[/dim]", highlight=False)
+    if chips:
+        console.print(f"understood: {escape(chips)}", highlight=False)
+    if answer.nothing_fits:
+        nearest = " The nearest are:" if answer.hits else ""
+        console.print(f"Nothing in this library fits.{nearest}", highlight=False)
+    if not answer.hits:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("#", "title", "composer", "where", "why", "file"):
+        table.add_column(name, overflow="fold", justify="right" if name == "#" else "left")
+    for hit in answer.hits:
+        table.add_row(*(escape(cell) for cell in _cells(hit)))
+    console.print(table)
+
+
+def _cells(hit: Hit) -> tuple[str, ...]:
+    more = f" (+{len(hit.versions)} versions)" if len(hit.versions) > 1 else " (+1 version)" if hit.versions else ""
+    number = f" #{hit.number + 1}" if hit.number else ""
+    return str(hit.rank), hit.title + more, hit.facets.composer or "", _place(hit), hit.why, hit.path + number
+
+
+def _place(hit: Hit) -> str:
+    place = hit.place
+    if place.start_bar is not None and place.end_bar is not None:
+        return f"bars {place.start_bar + 1}-{place.end_bar}"
+    return f"{int(place.start_s) // 60}:{int(place.start_s) % 60:02d}"

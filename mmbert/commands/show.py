@@ -1,0 +1,76 @@
+"""``mmbert show FILE``: the pieces in a file and their facets. Needs no model and no library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mmbert.console import JsonOption, print_json, stdout_console, warn
+from mmbert.errors import ItemError
+
+if TYPE_CHECKING:
+    from mmbert.types import Facets, Item
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def show(
+    file: Annotated[Path, typer.Argument(help="A file of music; a tune book gives one piece a tune.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a file of music is: its pieces and their facets."""
+    from mmbert.items import load_items
+
+    faults: list[ItemError] = []
+    items = list(load_items(file, on_reject=faults.append))
+    if not items and faults:
+        raise faults[0]
+    described = [(item, _facets(item)) for item in items]
+    if as_json:
+        rejects = [{"code": f.code, "stage": f.stage, "fault": f.fault, "hint": f.hint} for f in faults]
+        pieces = [_to_json(item, facets) for item, facets in described]
+        print_json({"path": str(file), "pieces": pieces, "rejects": rejects})
+        return
+    for fault in faults:
+        warn(str(fault))
+    for item, facets in described:
+        _print(item, facets)
+
+
+def _facets(item: Item) -> Facets:
+    """Measured facts of a score; of other kinds what the file states."""
+    from mmbert.symbolic.facets import score_facets
+    from mmbert.types import Facets
+
+    if item.score is not None:
+        return score_facets(item.score, item.metadata)
+    duration = item.recording.duration_s if item.recording is not None else None
+    stated = {name: item.metadata.get(name) for name in ("title", "composer", "form")}
+    return Facets(duration_s=duration, **stated)
+
+
+def _to_json(item: Item, facets: Facets) -> dict[str, Any]:
+    out: dict[str, Any] = {"id": item.uid, "number": item.source.number, "kind": item.kind}
+    if item.score is not None:
+        out["notes"] = len(item.score.notes)
+    return out | {"metadata": dict(item.metadata), "facets": facets.known()}
+
+
+def _print(item: Item, facets: Facets) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from mmbert.facets import FACETS
+    from mmbert.facets import show as shown
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    title = facets.title or item.source.path.stem
+    table.title = escape(f"{title} ({item.kind}, piece {item.source.number + 1} of the file)")
+    table.title_justify = "left"
+    for name, fact in FACETS.items():
+        if text := shown(name, facets):
+            table.add_row(fact.label, escape(text))
+    stdout_console().print(table)
