@@ -17,14 +17,14 @@ from torch import Tensor
 
 from mmbert.errors import ItemError, WeightsError
 from mmbert.model import MmbertModel, checkpoint
+from mmbert.model.config import PIECE_BARS
 from mmbert.model.facets import facet_ids
 from mmbert.symbolic.facets import score_facets
-from mmbert.symbolic.octuple import FIELDS, SIZES, encode
+from mmbert.symbolic.octuple import FIELDS, PAD_ID, encode
 from mmbert.symbolic.windows import FREE_BAR_S, passages, search_windows, timeline
 from mmbert.text.encoder import TextEncoder
 from mmbert.types import Embedded, Facets, Item, Kind, Place, Stream
 
-PIECE_BARS = 128  # bar states of a piece's row, evenly spaced where it has more
 _NOTES_AT_ONCE = 65_536  # bounds memory: note states of this many notes are held at a time
 _WINDOWS_A_PASSAGE = 8  # windows are small: so many times more go through at once
 _BAR = FIELDS.index("bar")
@@ -151,6 +151,8 @@ class Embedder:
                 facets = score_facets(item.score, item.metadata)
             with self._timed("encode"):
                 return _prepared(index, item, facets)
+        except ItemError as e:  # a score does not know its file
+            raise ItemError(path, e.fault, e.hint, code=e.code, stage=e.stage) from e
         except (ArithmeticError, LookupError, ValueError) as e:
             fault = f"could not be measured ({type(e).__name__}: {e})"
             hint = "This is a fault of mmbert: please report it with the file"
@@ -272,7 +274,7 @@ def _groups(ready: Sequence[_Prepared]) -> Iterator[list[_Prepared]]:
 def _padded(rows: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
     """Octuples of several lengths as int64 [B, T, 8] with PAD behind each, and bool [B, T]."""
     length = max(len(row) for row in rows)
-    tokens = torch.tensor(SIZES).expand(len(rows), length, -1).clone()
+    tokens = torch.tensor(PAD_ID).expand(len(rows), length, -1).clone()
     valid = torch.zeros(len(rows), length, dtype=torch.bool)
     for i, row in enumerate(rows):
         tokens[i, : len(row)] = torch.from_numpy(row)

@@ -17,15 +17,19 @@ from torch import Tensor
 from mmbert.config import load_config, to_dict
 from mmbert.errors import ConfigError, WeightsError
 from mmbert.facets import BINS, TOKENS
-from mmbert.model.config import ModelConfig
+from mmbert.model.config import PIECE_BARS, ModelConfig
 from mmbert.symbolic.octuple import FIELDS, SIZES
+from mmbert.symbolic.windows import FREE_BAR_S, HOP_BARS, WINDOW_BARS
 
 if TYPE_CHECKING:
     from mmbert.model.mmbert import MmbertModel
 
 CONFIG, WEIGHTS, CARD, FINGERPRINT = "config.json", "model.safetensors", "README.md", "fingerprint"
-PREPROCESSING = "passages 256 notes 16 bars; windows 4 bars hop 2; piece 128 bars; free time 2 s a bar"
-"""What is done to a score before the model reads it. A change of these rules changes every vector: edit it then."""
+PREPROCESSING = (
+    f"1: passages 256 notes 16 bars; windows {WINDOW_BARS} bars hop {HOP_BARS}; piece {PIECE_BARS} bars; "
+    f"free time {FREE_BAR_S} s a bar"
+)
+"""What is done to a score before the model reads it. Count up when encoding or facets change what they say."""
 
 _HINT = "Copy or download the whole checkpoint folder again"
 

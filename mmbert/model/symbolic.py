@@ -12,9 +12,7 @@ from torch.nn import functional as F
 
 from mmbert.model.config import ModelConfig
 from mmbert.model.layers import Block, rotary_angles, some_mask
-from mmbert.symbolic.octuple import FIELDS, SIZES
-
-SPECIALS = 2  # PAD and MASK follow the values of each field
+from mmbert.symbolic.octuple import FIELDS, VOCABULARY
 
 
 class OctupleEmbedding(nn.Module):
@@ -22,8 +20,7 @@ class OctupleEmbedding(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.sizes = tuple(size + SPECIALS for size in SIZES)
-        self.tables = nn.ModuleList(nn.Embedding(n, d) for n, d in zip(self.sizes, config.field_dims, strict=True))
+        self.tables = nn.ModuleList(nn.Embedding(n, d) for n, d in zip(VOCABULARY, config.field_dims, strict=True))
         self.project = nn.Linear(sum(config.field_dims), config.symbolic_dim)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -35,11 +32,11 @@ class OctupleEmbedding(nn.Module):
         Raises:
             ValueError: for an id outside its field, named.
         """
-        sizes = torch.tensor(self.sizes, device=tokens.device)
+        sizes = torch.tensor(VOCABULARY, device=tokens.device)
         outside = ((tokens < 0) | (tokens >= sizes)).flatten(0, -2).any(0)
         if bool(outside.any()):
             field = int(outside.nonzero()[0])
-            raise ValueError(f"octuple field {FIELDS[field]} holds an id outside 0-{self.sizes[field] - 1}")
+            raise ValueError(f"octuple field {FIELDS[field]} holds an id outside 0-{VOCABULARY[field] - 1}")
         parts = self.project.weight.split([t.embedding_dim for t in self.tables], dim=1)
         table = torch.cat([t.weight @ w.T for t, w in zip(self.tables, parts, strict=True)])
         ids = tokens + (sizes.cumsum(0) - sizes)

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmbert.embed import PIECE_BARS, Embedder, _evenly
+from mmbert.embed import Embedder, _evenly
 from mmbert.errors import ItemError, WeightsError
 from mmbert.items import write_midi
+from mmbert.model.config import PIECE_BARS
 from mmbert.symbolic.score import Score
 from mmbert.types import Embedded, Item, Recording, Source
 
