@@ -19,7 +19,7 @@ from mmbert.types import Facets
 
 # Measured on quantised scores and on performances (mean distances in sixteenths, 0.19 and 0.25 at random):
 # every performance lies above both limits, and so do fewer than one in a hundred quantised files.
-_OFF_GRID, _OFF_FINE_GRID = 0.08, 0.03
+_OFF_GRID, _OFF_FINE_GRID = 0.10, 0.03
 _TOGETHER_S = 0.03  # a performer's chord is spread over about this
 
 
