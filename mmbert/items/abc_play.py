@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mmbert.items import chords
 from mmbert.items.abc_fields import TICKS_PER_QUARTER, UNITS_PER_TICK
@@ -44,8 +44,8 @@ def unfold(marks: Sequence[Mark], start: int, end: int) -> list[Segment]:
     """Written stretches in the order in which they sound (ABC 2.1, sections 4.8 and 4.9).
 
     An end repeat without a start repeat goes back to the last end repeat, ending or part label, or to the start.
-    The standard would stop at a double bar too; tunes that put one between their halves and repeat the whole are the rule, and
-    abc2midi plays them so.
+    The standard would stop at a double bar too; tunes that put one between their halves and repeat the whole are
+    the rule, and abc2midi plays them so.
 
     >>> unfold([(4, "end", 2), (6, "ending", (1,)), (8, "end", 2), (8, "ending", (2,))], 0, 10)
     [(0, 4), (0, 4), (4, 6), (6, 8), (4, 6), (8, 10)]
@@ -150,18 +150,18 @@ def play(
     for voice in voices:
         if not voice.notes:
             continue
-        program = voice.program if voice.program is not None else program_of(voice.name) or 0
+        program = voice.program if voice.program is not None else program_of(voice.name)
         sounding = _sounding(voice, segments, max_notes - len(rows))
-        rows += [(t, d, pitch, velocity, program, False, len(parts)) for t, d, pitch, velocity in sounding]
-        parts.append(Part(voice.name or voice.id, program))
+        rows += [(t, d, pitch, velocity, program or 0, False, len(parts)) for t, d, pitch, velocity in sounding]
+        parts.append(Part(voice.name or voice.id, program or 0, program_stated=program is not None))
     if not rows:
         return None
     if len(parts) == 1:
-        parts = [Part(parts[0].name or "melody", parts[0].program, False, "melody")]
+        parts = [replace(parts[0], name=parts[0].name or "melody", role="melody")]
     symbols = [(t, s) for v in voices for t, s in _mapped(v.symbols, segments, carry=False)]
     chord_rows = chords.held(symbols, max(r[0] + r[1] for r in rows), len(parts))
     if chord_rows:
-        parts.append(Part(chords.PART_NAME, 0, False, "accompaniment"))
+        parts.append(chords.PART)
     return Score.build(
         rows + chord_rows,
         TICKS_PER_QUARTER,

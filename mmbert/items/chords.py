@@ -6,7 +6,9 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-PART_NAME = "chords"
+from mmbert.symbolic.score import Part
+
+PART = Part("chords", 0, False, "accompaniment", program_stated=False, written=False)
 VELOCITY = 60  # below the melody's 80
 _LOWEST_ROOT = 48  # roots from C3 to B3
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}

@@ -127,16 +127,18 @@ def _score(file: File, root: Element) -> Score:
     for reader, part_measures in zip(readers, read):
         notes = reader.joined(part_measures, starts)
         if notes:
-            program = reader.program if reader.program is not None else program_of(reader.name) or 0
+            # The name first: many programs in MusicXML are stand-ins (a voice played as an oboe).
+            program = program_of(reader.name)
+            program = reader.program if program is None else program
             drum = reader.is_drum
-            rows += [(a, b, p, v, program, drum, len(parts)) for a, b, p, v in notes]
-            parts.append(Part(reader.name, program, drum))
+            rows += [(a, b, p, v, program or 0, drum, len(parts)) for a, b, p, v in notes]
+            parts.append(Part(reader.name, program or 0, drum, program_stated=program is not None))
     if not rows:
         raise file.refuse("No notes", "Is it a sheet of words or of chord symbols alone?", "E_EMPTY")
     symbols = [(starts[i] + at, s) for part in read for i, m in enumerate(part) for at, s in m.symbols]
     chord_rows = chords.held(symbols, max(r[0] + r[1] for r in rows), len(parts))
     if chord_rows:
-        parts.append(Part(chords.PART_NAME, 0, False, "accompaniment"))
+        parts.append(chords.PART)
     table = np.array(rows + chord_rows, dtype=np.float64)
     bounds.check_notes(file, len(table), "E_MUSICXML_LIMIT")
     resolution = _resolution(unit, np.r_[table[:, 0], table[:, 0] + table[:, 1], starts].astype(np.int64))

@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import lru_cache
 
 from mmbert.facets import fold
-from mmbert.items.chords import PART_NAME as CHORDS
 from mmbert.symbolic.instruments import NAMES
 from mmbert.symbolic.score import Part, Role
 
@@ -89,9 +88,9 @@ def with_roles(parts: Sequence[Part]) -> tuple[Part, ...]:
     a lead sheet calls it.
     """
     named = [p if p.role != "unknown" else replace(p, role=role_of(p.name, p.is_drum)) for p in parts]
-    pitched = [p for p in named if not p.is_drum and p.name != CHORDS]
+    pitched = [p for p in named if not p.is_drum and p.written]
     if len(pitched) == 1 and pitched[0].role in ("accompaniment", "unknown"):
-        role: Role = "melody" if any(p.name == CHORDS for p in named) else "unknown"
+        role: Role = "melody" if any(not p.written for p in named) else "unknown"
         named = [replace(p, role=role) if p is pitched[0] else p for p in named]
     return tuple(named)
 

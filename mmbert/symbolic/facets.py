@@ -27,26 +27,29 @@ def score_facets(score: Score, metadata: Mapping[str, str] | None = None) -> Fac
     """The facets of a score.
 
     Args:
-        score: At least one note, else only the metadata are known.
+        score: At least one note, else only the metadata are known. Chord symbols that a reader turned into
+            notes count for the key alone: nobody wrote them.
         metadata: ``title``, ``composer`` and ``form`` as the file states them.
 
     Where the notes do not follow the bar grid (:func:`is_free_time`) there is no metre, tempo or bar.
     """
     words = _words(metadata or {})
+    key = _key(score)
+    score = _written(score)
     if not len(score.notes):
         return Facets(parts=0, bars=0, **words)
     pitched = score.notes[~score.notes["is_drum"]]
     sounding = pitched if len(pitched) else score.notes
     free = is_free_time(score)
     return Facets(
-        **_key(score),
+        **key,
         **_time(score, sounding, free),
         duration_s=score.duration_s,
-        **_instruments(score.notes),
+        **_instruments(score),
         polyphony=_polyphony(sounding),
         pitch_low=int(pitched["pitch"].min()) if len(pitched) else None,
         pitch_high=int(pitched["pitch"].max()) if len(pitched) else None,
-        velocity_mean=_velocity(score.notes["velocity"]),
+        velocity_mean=_velocity(score.notes),
         **words,
     )
 
@@ -85,6 +88,11 @@ def _distance(onset: np.ndarray, per_quarter: int) -> np.ndarray:
     """Distance to the nearest of ``per_quarter`` places a quarter, in sixteenths."""
     place = onset * per_quarter
     return np.abs(place - np.round(place)) * (4 / per_quarter)
+
+
+def _written(score: Score) -> Score:
+    written = np.array([p.written for p in score.parts], dtype=bool)
+    return score if written.all() else score.with_notes(score.notes[written[score.notes["part"]]])
 
 
 def _words(metadata: Mapping[str, str]) -> dict[str, Any]:
@@ -137,8 +145,10 @@ def _metre(score: Score) -> str | None:
     return f"{numerator}/{denominator}"
 
 
-def _instruments(notes: np.ndarray) -> dict[str, Any]:
-    """Names and families, most notes first."""
+def _instruments(score: Score) -> dict[str, Any]:
+    """Names and families of the parts whose instrument the file states, most notes first."""
+    stated = np.array([p.program_stated or p.is_drum for p in score.parts])
+    notes = score.notes[stated[score.notes["part"]]]
     program = np.where(notes["is_drum"], 128, notes["program"])
     count = np.bincount(program, minlength=129)
     names: dict[str, int] = {}
@@ -151,7 +161,7 @@ def _instruments(notes: np.ndarray) -> dict[str, Any]:
         "instruments": tuple(sorted(names, key=lambda n: -names[n])),
         "families": tuple(sorted(families, key=lambda n: -families[n])),
         "has_drums": DRUMS in names,
-        "parts": int(np.count_nonzero(np.bincount(notes["part"]))),
+        "parts": int(np.count_nonzero(np.bincount(score.notes["part"]))),
     }
 
 
@@ -164,6 +174,9 @@ def _polyphony(notes: np.ndarray) -> float | None:
     return float(notes["duration"].sum(dtype=np.int64) / some) if some > 0 else None
 
 
-def _velocity(velocity: np.ndarray) -> float | None:
-    """Mean velocity; None where all are equal: nobody chose them."""
-    return float(velocity.mean()) if velocity.min() < velocity.max() else None
+def _velocity(notes: np.ndarray) -> float | None:
+    """Mean velocity; None where each part has but one: levels of a mixer, nobody played them."""
+    order = np.argsort(notes["part"], kind="stable")
+    part, velocity = notes["part"][order], notes["velocity"][order].astype(np.int16)
+    changes = (np.diff(velocity) != 0) & (np.diff(part) == 0)
+    return float(velocity.mean()) if changes.any() else None

@@ -35,12 +35,20 @@ DEFAULT_METRE = (4, 4)
 
 @dataclass(frozen=True)
 class Part:
-    """One named part. ``role`` is what the file or a stated rule says it is."""
+    """One named part.
+
+    Attributes:
+        role: What the file or a stated rule says it is.
+        program_stated: Whether the file says what plays it; ``program`` 0 is else only what it sounds like here.
+        written: False for chord symbols that the reader turned into notes: heard, but not counted as music.
+    """
 
     name: str = ""
     program: int = 0
     is_drum: bool = False
     role: Role = "unknown"
+    program_stated: bool = True
+    written: bool = True
 
 
 @dataclass(frozen=True, eq=False)
