@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -57,7 +58,7 @@ def pieces_in(folder: Path) -> dict[str, tuple[Piece, Item]]:
             path.write_bytes(write_midi(score, metadata))
             item = next(load_items(path))
         else:
-            item = Item("score", Source(path, f"{i + 1:064x}", number), metadata, score=score)
+            item = Item("score", Source(path, f"{i + 1:032x}" * 2, number), metadata, score=score)
         facets = Facets(
             key="D", mode=mode, pace=pace, metre="4/4", bars=score.n_bars, duration_s=score.duration_s,
             instruments=("violin", "acoustic bass"), parts=2, form=form, title=title or None, composer=composer,
@@ -73,7 +74,7 @@ class StubLibrary:
     known: dict[str, tuple[Piece, Item]]
     asked: list[dict] = field(default_factory=list)
 
-    _WORDS = {
+    _WORDS: ClassVar = {
         "slow": Condition("pace", "<", 3.5, "slow"),
         "minor": Condition("mode", "=", "minor", "minor"),
         "major": Condition("mode", "=", "major", "major"),
@@ -100,11 +101,16 @@ class StubLibrary:
             Place(4.0, 10.0, 2, 5), piece.facets, f"piece {rank}: {', '.join(true) or 'nearest in sound'}", others,
         )  # fmt: skip
 
+    def __len__(self) -> int:
+        return len(self.known)
+
     def pieces(self):
         return [p for p, _ in self.known.values()]
 
     def piece(self, piece_id):
-        return self.known[piece_id][0] if piece_id in self.known else None
+        if piece_id not in self.known:
+            raise UsageError("id", f"no piece has the id {piece_id}")
+        return self.known[piece_id][0]
 
     def item(self, piece_id):
         if piece_id not in self.known:
@@ -112,7 +118,13 @@ class StubLibrary:
         return self.known[piece_id][1]
 
     def status(self):
-        return {"pieces": len(self.known), "windows": 40, "fingerprint": "abc123", "built": "2025-01-01T00:00:00Z"}
+        return {
+            "path": "/nowhere",
+            "generation": "gen-000001",
+            "windows": 40,
+            "fingerprint": "abc1234567",
+            "notice": "",
+        }
 
     def rejects(self):
         return [

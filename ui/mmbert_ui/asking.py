@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mmbert.errors import MmbertError, UsageError
-from mmbert.types import Answer, Facets, Hit
-from mmbert_ui.state import UPLOAD_ID, PageState
+from mmbert.types import Facets, Hit
+from mmbert_ui.state import PIECE_ID, UPLOAD_ID, PageState
 from mmbert_ui.uploads import Upload
 from mmbert_ui.wording import band, chips, facts, measure, title_of
 
@@ -93,6 +93,8 @@ def answer_view(state: PageState, ask: Ask) -> dict[str, Any]:
         MmbertError: what the library cannot answer.
     """
     like: Any = ask.like
+    if ask.like and not (UPLOAD_ID.fullmatch(ask.like) or PIECE_ID.fullmatch(ask.like)):
+        raise UsageError("The example", "is no piece of this library", "Choose one, or drop a file")  # never a path
     if ask.like and UPLOAD_ID.fullmatch(ask.like):
         upload = state.upload(ask.like)
         if upload is None:
@@ -100,19 +102,30 @@ def answer_view(state: PageState, ask: Ask) -> dict[str, Any]:
                 "The dropped file", "is no longer held", "Drop it again; files are forgotten after an hour"
             )
         like = upload.item
-    answer: Answer = state.ask(
-        lambda library: library.search(ask.words.strip() or None, like=like, where=tuple(ask.where), limit=ask.limit)
-    )
+    answer = state.search(ask.words, like=like, where=ask.where, limit=ask.limit)
+    found = chips(answer.query.conditions, ask.where)
     return {
         "state": "hits",
         "ask": ask.model_dump(),
         "nothing_fits": answer.nothing_fits,
         "total": answer.total,
-        "chips": chips(answer.query.conditions, ask.where),
+        "chips": found,
         "example": example_view(state, ask.like) if ask.like else None,
         "cards": [card(hit, answer.nothing_fits) for hit in answer.hits],
+        "relax": [] if answer.hits else relaxed(state, ask, like, found),
         "more": len(answer.hits) == ask.limit < min(MOST_HITS, answer.total),
     }
+
+
+def relaxed(state: PageState, ask: Ask, like: Any, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For a question without hits: each filter that can be taken out, and how many pieces are open then."""
+    out = []
+    for chip in found:
+        where = [w for w in ask.where if w not in chip["where"]]
+        if len(where) < len(ask.where) and len(out) < 5:
+            total = state.search(ask.words, like=like, where=where, limit=1).total
+            out.append({"text": chip["text"], "where": where, "total": total})
+    return sorted(out, key=lambda r: -r["total"])
 
 
 def card(hit: Hit, nothing_fits: bool = False) -> dict[str, Any]:
@@ -146,10 +159,8 @@ def example_view(state: PageState, any_id: str) -> dict[str, Any] | None:
 def piece_view(state: PageState, any_id: str) -> dict[str, Any] | None:
     """One piece of the library by its id, without a place or a reason; None where there is none."""
     try:
-        piece = state.ask(lambda library: library.piece(any_id))
+        piece = state.library.piece(any_id)
     except MmbertError:
-        return None
-    if piece is None:
         return None
     known: Facets = piece.facets
     return {

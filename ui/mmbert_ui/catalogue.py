@@ -1,10 +1,15 @@
-"""The library as a list: what is in it, what was refused, and questions to try. Read once; a generation never changes."""
+"""The library as a list: what is in it, what was refused, and questions to try.
+
+Read once: a generation never changes.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from mmbert.facets import fold, show
@@ -12,7 +17,6 @@ from mmbert_ui.examples import examples
 from mmbert_ui.wording import shortened, title_of
 
 REJECTS_SHOWN = 2000
-STATUS = {"built": "Built", "model": "Model", "fingerprint": "Weights", "generation": "Generation"}
 KINDS = {"score": "scores", "recording": "recordings", "text": "texts"}
 
 
@@ -81,10 +85,20 @@ def library_view(catalogue: Catalogue, status: dict[str, Any], rejects: Sequence
     return {
         "pieces": len(catalogue.pieces),
         "kinds": catalogue.counts,
-        "hours": round(catalogue.hours, 1),
+        "hours": round(catalogue.hours, 3),
         "passages": status.get("windows"),
-        "status": [[label, str(status[name])] for name, label in STATUS.items() if status.get(name)],
+        "notice": status.get("notice") or "",
+        "status": built(status),
         "rejects": [{k: r.get(k) or "" for k in ("path", "fault", "hint", "code")} for r in rejects[:REJECTS_SHOWN]],
         "rejected": len(rejects),
         "reasons": reasons.most_common(),
     }
+
+
+def built(status: dict[str, Any]) -> list[list[str]]:
+    """``[label, value]``: where the library lies, when it was built and with which model."""
+    rows = [["Folder", str(status["path"])]]
+    manifest = Path(status["path"]) / "generations" / status["generation"] / "MANIFEST.json"
+    if manifest.is_file():
+        rows.append(["Built", f"{datetime.fromtimestamp(manifest.stat().st_mtime):%Y-%m-%d %H:%M}"])
+    return [*rows, ["Model", status["fingerprint"][:8]], ["Generation", status["generation"]]]

@@ -97,8 +97,7 @@ _FRESH = {"Cache-Control": "no-store"}
 
 
 def _library(state: PageState) -> dict[str, Any]:
-    status, rejects = state.ask(lambda library: (library.status(), library.rejects()))
-    return library_view(state.catalogue, status, rejects)
+    return library_view(state.catalogue, state.library.status(), state.library.rejects())
 
 
 def _playable(state: PageState, any_id: str) -> Playable:
@@ -196,10 +195,10 @@ def _own_bytes(item: Item) -> bytes:
 def attachment(name: str) -> str:
     """A ``Content-Disposition`` that no name can break out of.
 
-    >>> attachment('a"b/../c.mid')
-    "attachment; filename=\\"a_b_.._c.mid\\"; filename*=UTF-8''a_b_.._c.mid"
-    >>> attachment("Dvořák.abc")
-    "attachment; filename=\\"Dvo__k.abc\\"; filename*=UTF-8''Dvo%C5%99%C3%A1k.abc"
+    >>> print(attachment('a"b/../c.mid'))
+    attachment; filename="a_b_.._c.mid"; filename*=UTF-8''a_b_.._c.mid
+    >>> print(attachment("Dvořák.abc"))
+    attachment; filename="Dvo__k.abc"; filename*=UTF-8''Dvo%C5%99%C3%A1k.abc
     """
     safe = re.sub(r'[\x00-\x1f\x7f"\\/<>:|?*]', "_", name)[-150:].strip(". ") or "piece"
     plain = re.sub(r"[^A-Za-z0-9 ._()-]", "_", safe)

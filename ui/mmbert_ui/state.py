@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+from mmbert.console import warn
 from mmbert.errors import MmbertError
-from mmbert.types import Facets, Item
+from mmbert.types import Answer, Facets, Item
 from mmbert_ui.catalogue import Catalogue
 from mmbert_ui.notes import Playable
 from mmbert_ui.render import Renderer
@@ -25,7 +26,7 @@ class PageState:
     """Everything behind the handlers; safe to call from several threads.
 
     Args:
-        library: ``mmbert.api.Library`` or what behaves like it; questions are asked one at a time.
+        library: ``mmbert.api.Library`` or what behaves like it; searches run one at a time.
         renderer: Plays scores with a SoundFont; None where the machine has none.
     """
 
@@ -34,15 +35,22 @@ class PageState:
         self._lock = threading.RLock()
         self._playables: OrderedDict[str, Playable] = OrderedDict()
 
-    def ask(self, question: Callable[[Any], Any]) -> Any:
-        """Call a function with the library, alone."""
+    def search(self, words: str, *, like: Any = None, where: Sequence[str] = (), limit: int = 10) -> Answer:
+        """Ask the library; ``like`` is an id or an item."""
         with self._lock:
-            return question(self.library)
+            return self.library.search(words.strip() or None, like=like, where=tuple(where), limit=limit)
+
+    def warm(self) -> None:
+        """Load what the first question needs; what goes wrong is said here and again to who asks."""
+        try:
+            self.search("warm", limit=1)
+        except MmbertError as e:
+            warn(str(e))
 
     @cached_property
     def catalogue(self) -> Catalogue:
         """All pieces of the library."""
-        return Catalogue(self.ask(lambda library: list(library.pieces())))
+        return Catalogue(self.library.pieces())
 
     def upload(self, any_id: str) -> Upload | None:
         """A dropped file by its id."""
@@ -56,7 +64,7 @@ class PageState:
         if not PIECE_ID.fullmatch(any_id):
             return None
         try:
-            return self.ask(lambda library: library.item(any_id))
+            return self.library.item(any_id)
         except (MmbertError, OSError):
             return None
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from mmbert.facets import FACETS, show
+from mmbert.facets import FACETS, fold, note_name, show
+from mmbert.retrieval.conditions import read_where
 from mmbert.types import Condition, Facets, Hit
 
 CLOSE, RELATED = 0.98, 0.85  # shares of random pieces that a hit beats
@@ -29,12 +30,14 @@ def measure(hit: Hit) -> str:
 def title_of(title: str | None, path: str) -> str:
     """The title, else the file's name without its suffix and with its dashes and underscores as spaces.
 
+    A library without a title for a piece gives the bare name of its file: that is no title either.
+
     >>> title_of("", "folk/the-old_mill.abc"), title_of("Air", "x.mid")
     ('the old mill', 'Air')
     """
-    if title and title.strip():
-        return title.strip()
     stem = PurePosixPath(path.replace("\\", "/")).stem
+    if title and title.strip() and title != stem:
+        return title.strip()
     return re.sub(r"[-_\s]+", " ", stem).strip() or "Untitled"
 
 
@@ -77,6 +80,8 @@ def condition_text(condition: Condition) -> str:
     fact, label = FACETS[name], FACETS[name].label[0].lower() + FACETS[name].label[1:]
     if fact.kind == "flag":
         return label if bool(value) == (operator == "=") else f"no {label}"
+    if fact.kind == "number" and isinstance(value, str):  # pace=slow
+        return f"not {value}" if operator == "!=" else value
     if fact.kind == "number":
         return _number_text(name, label, operator, float(value))
     text = str(value)
@@ -97,41 +102,54 @@ def _number_text(name: str, label: str, operator: str, value: float) -> str:
     if name in ("parts", "bars") and operator == "=":
         return f"{value:g} {label}"
     shown = f"{int(value) // 60}:{int(value) % 60:02d}" if name == "duration_s" else f"{value:g}"
+    shown = note_name(int(value)) if name in ("pitch_low", "pitch_high") else shown
     unit = "" if name == "duration_s" else f" {FACETS[name].unit}".rstrip()
     sign = _OPERATORS.get(operator, "")
     return " ".join(part for part in (label, sign, shown) if part) + unit
 
 
 def chips(conditions: Sequence[Condition], where: Sequence[str]) -> list[dict[str, Any]]:
-    """What was understood, one chip a phrase: ``{text, words, where, hard}``.
+    """What was understood, one chip a phrase.
 
-    ``where`` of a chip are the conditions to send back to make it a filter. A preference that the person has
-    already made a filter is shown once.
+    Args:
+        conditions: Of the answer: read from the words, or given as filters.
+        where: The filters as they were sent.
+
+    Returns:
+        ``{text, words, where, hard, added}`` each: ``where`` makes it a filter, ``added`` are the filters that it is
+        made of now. What is both wish and filter is shown once.
 
     >>> found = (Condition("key", "=", "D", "D minor"), Condition("mode", "=", "minor", "D minor"))
     >>> [(c["text"], c["where"], c["hard"]) for c in chips(found, [])]
     [('D minor', ['key=D', 'mode=minor'], False)]
+    >>> both = (Condition("parts", "=", 4, "four-part"), Condition("parts", "=", 4.0, hard=True))
+    >>> [(c["text"], c["words"], c["hard"], c["added"]) for c in chips(both, ["parts=4"])]
+    [('4 parts', 'four-part', True, ['parts=4'])]
     """
-    groups: dict[tuple[str, str], list[Condition]] = {}
-    spoken = {str(c): c.words for c in conditions if c.words}
+    sent = {text: {_same(c) for c in read_where(text)} for text in where}
+    hard = {_same(c) for c in conditions if c.hard}
+    spoken = {_same(c): c.words for c in reversed(conditions) if c.words}
+    groups: dict[tuple[str, str], dict[tuple, Condition]] = {}
     for c in conditions:
-        words = c.words or spoken.get(str(c), "")
-        group = groups.setdefault((words, "" if words or c.facet in ("key", "mode") else str(c)), [])
-        if str(c) not in map(str, group):
-            group.append(c)
-    out = []
-    for (words, _), group in groups.items():
-        sent = [str(c) for c in group]
-        out.append(
-            {
-                "text": _joined(group),
-                "words": words,
-                "where": sent,
-                "hard": any(c.hard for c in conditions if str(c) in sent) or all(s in where for s in sent),
-                "added": [s for s in sent if s in where],
-            }
-        )
-    return out
+        words = spoken.get(_same(c), "")
+        alone = "" if words or c.facet in ("key", "mode") else str(c)
+        groups.setdefault((words, alone), {}).setdefault(_same(c), c)
+    return [
+        {
+            "text": _joined(list(group.values())),
+            "words": words,
+            "where": [str(c) for c in group.values()],
+            "hard": set(group) <= hard,
+            "added": [text for text, meant in sent.items() if meant & set(group)],
+        }
+        for (words, _), group in groups.items()
+    ]
+
+
+def _same(condition: Condition) -> tuple:
+    """Equal for conditions that ask the same: ``parts=4`` and ``parts=4.0``."""
+    value = condition.value
+    return condition.facet, condition.operator, fold(value) if isinstance(value, str) else float(value)
 
 
 def _joined(group: Sequence[Condition]) -> str:

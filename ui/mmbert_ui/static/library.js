@@ -10,10 +10,14 @@ export async function mount({ element }) {
   const section = element.querySelector(".mm-lib");
   try {
     const library = await getJson("/library.json");
-    section.replaceChildren(counts(library), built(library.status), new Table().node, rejects(library));
+    section.replaceChildren(notice(library.notice), counts(library), built(library.status), new Table().node, rejects(library));
   } catch {
     section.replaceChildren(el("p", { role: "alert" }, "The library cannot be read: the server does not answer. Load the page again."));
   }
+}
+
+function notice(text) {
+  return text ? el("div", { class: "mm-box", role: "alert" }, el("p", { dir: "auto" }, text)) : "";
 }
 
 function counts(library) {
@@ -22,7 +26,7 @@ function counts(library) {
   return el("div", { class: "mm-tiles" },
     tile(library.pieces.toLocaleString("en"), library.pieces === 1 ? "piece" : "pieces"),
     library.passages ? tile(library.passages.toLocaleString("en"), "passages") : null,
-    tile(String(library.hours), "hours of music"),
+    library.hours < 2 ? tile(String(Math.round(library.hours * 60)), "minutes of music") : tile(library.hours.toFixed(1), "hours of music"),
     kinds.length > 1 ? kinds.map(([kind, n]) => tile(n.toLocaleString("en"), kind)) : null,
     tile(library.rejected.toLocaleString("en"), library.rejected === 1 ? "file refused" : "files refused"));
 }

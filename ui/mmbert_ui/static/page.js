@@ -20,6 +20,7 @@ class Search {
     this.trigger = trigger;
     this.asked = { ...EMPTY };
     this.serial = 0;
+    this.spoken = new Map(); // filter -> the words that it was read from, for when only the filter is left
     this.at = (name) => element.querySelector(`.mm-${name}`);
     this.section = this.at("search");
     this.settings = props.value.settings;
@@ -188,6 +189,7 @@ class Search {
   question(view) {
     const parts = [];
     if (view.example) parts.push(this.example(view.example));
+    for (const chip of view.chips) if (chip.words) chip.where.forEach((w) => this.spoken.set(w, chip.words));
     if (view.chips.length) {
       const chips = view.chips.map((chip) => this.chip(chip));
       const hint = el("span", { class: "mm-hint" }, "click one to make it a filter");
@@ -208,15 +210,16 @@ class Search {
   }
 
   require(chip) {
-    const others = this.asked.where.filter((w) => !chip.where.includes(w));
-    if (chip.added.length) this.ask(chip.words ? { where: others } : {});
-    else this.ask({ where: [...others, ...chip.where] });
+    const others = this.asked.where.filter((w) => !chip.added.includes(w));
+    this.ask({ where: chip.added.length ? others : [...others, ...chip.where] });
   }
 
   drop(chip) {
-    const where = this.asked.where.filter((w) => !chip.where.includes(w));
-    this.ask({ where, words: chip.words ? without(this.asked.words, chip.words) : this.asked.words });
-    if (!this.asked.words && !where.length && !this.asked.like) this.reset();
+    const where = this.asked.where.filter((w) => !chip.added.includes(w));
+    const spoken = [chip.words, ...chip.where.map((w) => this.spoken.get(w))].filter(Boolean);
+    const words = spoken.reduce(without, this.asked.words);
+    if (words || where.length || this.asked.like) this.ask({ where, words });
+    else this.reset();
   }
 
   example(piece) {
@@ -278,7 +281,7 @@ class Search {
     event.preventDefault();
     document.body.classList.remove("mm-drop");
     const file = event.dataTransfer?.files?.[0];
-    const input = document.querySelector("#mm-file input[type=file], input[type=file]");
+    const input = document.querySelector("#mm-file")?.parentElement.querySelector("input[type=file]");
     if (!file || !input) return;
     const carrier = new DataTransfer();
     carrier.items.add(file);

@@ -139,6 +139,7 @@ export class Roll {
     const step = (this.height - 8 - strip) / (high - low + 1);
     const y = (pitch) => 4 + (high - pitch) * step;
     this.lines(pen, ink, low, high, y, step);
+    if (this.place) this.tint(pen, ink);
     const thick = Math.max(2, step);
     const colours = VOICES[shade()];
     for (const [start, duration, pitch, part] of this.notes.notes) {
@@ -148,7 +149,7 @@ export class Roll {
       if (strip && drums.has(part)) pen.fillRect(x, this.height - 10 + (pitch % 4) * 2, Math.min(width, 2), 2);
       else pen.fillRect(x, y(pitch) + (step - thick) / 2, width, thick);
     }
-    if (this.place) this.box(pen, ink);
+    if (this.place) this.outline(pen, ink);
   }
 
   lines(pen, ink, low, high, y, step) {
@@ -179,11 +180,19 @@ export class Roll {
     }
   }
 
-  box(pen, ink) {
+  span() {
     const left = this.x(this.place.start);
-    const width = Math.max(4, this.x(Math.min(this.place.end, this.notes.duration_s)) - left);
+    return [left, Math.max(4, this.x(Math.min(this.place.end, this.notes.duration_s)) - left)];
+  }
+
+  tint(pen, ink) {
+    const [left, width] = this.span();
     pen.fillStyle = ink.tint;
     pen.fillRect(left, 0, width, this.height);
+  }
+
+  outline(pen, ink) {
+    const [left, width] = this.span();
     pen.strokeStyle = ink.box;
     pen.lineWidth = 2;
     pen.strokeRect(left + 1, 1, Math.max(2, width - 2), this.height - 2);

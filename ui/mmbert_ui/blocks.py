@@ -1,0 +1,137 @@
+"""The Gradio part of the page: a text box, a file button, and one HTML component a tab that our scripts fill.
+
+Imported by :mod:`mmbert_ui.page` alone, which sets what Gradio reads when it is imported.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from mmbert.errors import ItemError, MmbertError, UsageError
+from mmbert_ui.about import ABOUT, FORMATS_LINE
+from mmbert_ui.asking import Ask, error_view, parse_ask, respond
+from mmbert_ui.routes import assets_version
+from mmbert_ui.state import PageState
+
+TITLE = "Search music by words or by example"
+_CLEAN_EVERY_S, _CLEAN_AGE_S = 600, 3600
+# One queue for all that uses the model.
+_TOGETHER: dict[str, Any] = {"concurrency_id": "search", "concurrency_limit": 4}
+_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **_TOGETHER}
+
+
+def build_blocks(state: PageState) -> gr.Blocks:
+    """The components and what happens on their events."""
+    with gr.Blocks(
+        analytics_enabled=False, title=TITLE, fill_width=True, delete_cache=(_CLEAN_EVERY_S, _CLEAN_AGE_S)
+    ) as demo:
+        _html("mm-title", f"<h1>{TITLE}</h1>")
+        with gr.Tabs(elem_id="mm-tabs"):
+            with gr.Tab("Search", id="search"):
+                _search_tab(state)
+            with gr.Tab("Library", id="library"):
+                _html("mm-library", LIBRARY, script="library.js")
+            with gr.Tab("About", id="about"):
+                _html("mm-about", ABOUT)
+        gr.api(_search_function(state), api_name="search", **_TOGETHER)
+    demo.queue(max_size=64, default_concurrency_limit=4)
+    return demo
+
+
+def _search_tab(state: PageState) -> None:
+    with gr.Row(elem_id="mm-ask"):
+        words = gr.Textbox(
+            label="Describe the music",
+            elem_id="mm-words",
+            lines=1,
+            max_lines=1,
+            scale=5,
+            submit_btn="Search",
+            html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False, enterkeyhint="search"),
+        )
+        upload = gr.UploadButton("Choose or drop a file", elem_id="mm-file", scale=1, size="lg")
+    _html("mm-formats", f"<p>{FORMATS_LINE}</p>")
+    start = {"state": "start", "ask": Ask().model_dump(), "settings": settings(state)}
+    results = _html("mm-results", RESULTS, script="page.js", value=start)
+
+    def ask(event: gr.EventData) -> dict[str, Any]:
+        return respond(state, event._data)
+
+    def drop(path: str | None) -> dict[str, Any]:
+        return dropped(state, path)
+
+    # The script owns the question (words, filters, example); typing only tells it.
+    words.submit(fn=None, inputs=[words], js="(words) => { window.mmbert && window.mmbert.type(words); }")
+    results.ask(ask, outputs=[results], trigger_mode="always_last", **_PRIVATE)
+    upload.upload(drop, inputs=[upload], outputs=[results], **_PRIVATE)
+    upload.upload(fn=None, js="() => { window.mmbert && window.mmbert.reading(); }")
+
+
+def _html(elem_id: str, template: str, script: str | None = None, value: Any = None) -> gr.HTML:
+    """An HTML component without data in its template; ``script`` is the module of ours that fills it."""
+    load = None
+    if script:  # 'ask' is the event that a module triggers
+        address = json.dumps(f"/assets/{assets_version()}/{script}")
+        tools = "{element, props, trigger: data => trigger('ask', data), watch}"
+        load = f"import({address}).then(module => module.mount({tools}));"
+    return gr.HTML(value=value, html_template=template, js_on_load=load, apply_default_css=False, elem_id=elem_id)
+
+
+def settings(state: PageState) -> dict[str, Any]:
+    """What the page's scripts know from the start."""
+    return {
+        "pieces": len(state.catalogue.pieces),
+        "examples": state.catalogue.examples,
+        "soundfont": state.renderer is not None,
+    }
+
+
+def dropped(state: PageState, path: str | None) -> dict[str, Any]:
+    """Read a file that Gradio stored, delete it there, and search with it."""
+    if not path:
+        return error_view(UsageError("The file", "did not arrive", "Choose it again"), Ask())
+    stored = Path(path).resolve()
+    folder = Path(gr.utils.get_upload_folder()).resolve()
+    if not stored.is_relative_to(folder) or not stored.is_file():
+        return error_view(UsageError("The file", "was not uploaded here", "Choose it again"), Ask())
+    try:
+        upload = state.uploads.add(stored, stored.name)
+    except ItemError as e:
+        return error_view(e, Ask())
+    finally:
+        stored.unlink(missing_ok=True)
+    return respond(state, Ask(like=upload.id).model_dump())
+
+
+def _search_function(state: PageState) -> Any:
+    def search(words: str = "", where: str = "", limit: int = 10) -> dict[str, Any]:
+        """Search the library. ``where`` holds conditions such as "mode=minor; tempo_bpm<90"."""
+        try:
+            asked = parse_ask(
+                {"words": words, "where": [w.strip() for w in where.split(";") if w.strip()], "limit": limit}
+            )
+            if asked.is_empty():
+                raise UsageError("words", "are empty", "Say what to look for")
+            return state.search(asked.words, where=asked.where, limit=asked.limit).to_json()
+        except MmbertError as e:
+            raise gr.Error(str(e)) from None
+
+    return search
+
+
+# Fixed, free of data: scripts build every node with textContent.
+RESULTS = """
+<section class="mm-search" aria-label="Search">
+  <div class="mm-try"></div>
+  <div class="mm-question"></div>
+  <p class="mm-summary" role="status" aria-live="polite"></p>
+  <div class="mm-notice"></div>
+  <ol class="mm-cards"></ol>
+  <div class="mm-more"></div>
+</section>
+"""
+LIBRARY = '<section class="mm-lib" aria-label="Library"><p role="status">Reading the library …</p></section>'
