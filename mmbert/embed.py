@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from mmbert import _runtime  # noqa: F401  (thread settings before torch is imported)
 
@@ -27,6 +28,7 @@ from mmbert.types import Embedded, Facets, Item, Kind, Place, Stream
 
 _NOTES_AT_ONCE = 65_536  # bounds memory: note states of this many notes are held at a time
 _WINDOWS_A_PASSAGE = 8  # windows are small: so many times more go through at once
+_TEXT_LOCK = Lock()  # questions come from several threads: one of them loads the text model
 _BAR = FIELDS.index("bar")
 
 
@@ -56,6 +58,11 @@ class Embedder:
         dim: Width of the vectors.
         kinds: Kinds of items that these weights can embed.
         seconds: Time spent so far in ``facets``, ``encode`` and ``forward``.
+
+    >>> from mmbert.model import ModelConfig
+    >>> embedder = Embedder(MmbertModel(ModelConfig()))  # random; Embedder.from_pretrained() gives trained ones
+    >>> embedder.embed_texts(["a lively jig in D major", "slow hymn"]).shape
+    (2, 256)
     """
 
     def __init__(self, model: MmbertModel, device: str = "cpu", batch_size: int = 32) -> None:
@@ -125,9 +132,10 @@ class Embedder:
             MissingExtraError: where the ``text`` extra is not installed.
             WeightsError: where the text model is not the one that these weights were trained with.
         """
-        if self._text is None:
-            config = self.model.config
-            self._text = TextEncoder.load(config.text_model, config.text_sha256, str(self.device))
+        with _TEXT_LOCK:
+            if self._text is None:
+                config = self.model.config
+                self._text = TextEncoder.load(config.text_model, config.text_sha256, str(self.device))
         with torch.inference_mode():
             stream = self.model.encode_text(*self._text.encode(texts))
             rows = self.model.project(self.model.join([stream]), "query").float().cpu().numpy()

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
 from mmbert import _runtime  # noqa: F401  (offline before the hub client is imported)
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 MINILM = "minilm"
 _BATCH = 64
+_TOKENIZER_LOCK = Lock()  # a fast tokenizer refuses a second thread while the first sets its padding
 
 
 class TextEncoder:
@@ -76,7 +78,8 @@ class TextEncoder:
         with torch.inference_mode():
             for start in range(0, len(order), _BATCH):
                 rows = order[start : start + _BATCH]
-                features = self._model.preprocess([texts[i] for i in rows])
+                with _TOKENIZER_LOCK:
+                    features = self._model.preprocess([texts[i] for i in rows])
                 features = {k: v.to(device) if torch.is_tensor(v) else v for k, v in features.items()}
                 out = self._transformer(features)
                 found.append((rows, out["token_embeddings"].float(), out["attention_mask"].bool()))

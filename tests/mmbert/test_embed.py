@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -158,6 +159,14 @@ def test_files_and_words(embedder: Embedder, tmp_path: Path) -> None:
     assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
     assert np.abs(embedder.embed_texts(words[2:])[0] - rows[2]).max() < 1e-5
     assert embedder.embed_texts([]).shape == (0, 32)
+
+
+def test_questions_from_several_threads(tiny_weights: Path) -> None:
+    fresh = Embedder.from_pretrained(tiny_weights)
+    words = ["a slow hymn"] * 3 + ["a jig for fiddle, lively and in D major"] * 3
+    with ThreadPoolExecutor(6) as pool:
+        rows = list(pool.map(lambda w: fresh.embed_texts([w])[0], words))
+    assert np.abs(fresh.embed_texts(words) - np.stack(rows)).max() < 1e-5
 
 
 def test_vectors_that_are_not_finite_never_leave(tiny_weights: Path) -> None:
