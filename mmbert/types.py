@@ -87,7 +87,7 @@ class Facets:
     """Measured musical facts about one piece. None (or an empty tuple) means unknown, never a default.
 
     The field names are the names in the JSON, the database, ``--where``, captions and "why" lines;
-    ``mmbert.facts.FACETS`` says how each is worded, compared and binned.
+    ``mmbert.facets.FACETS`` says how each is worded, compared and binned.
 
     Attributes:
         key: Tonic, estimated from the notes: ``C``, ``C#``, ``Db`` ... ``B``.
