@@ -43,6 +43,7 @@ class EncodeReport:
         duration_clipped: Notes of 255 quarters or more, which is past the ladder's end.
         velocity_changed: Notes that are not in the middle of a step of four.
         tempo_changed: Notes under a tempo that is rounded, clipped or not stated.
+        tempo_error_max: The most changed of them, as a share of the stated tempo.
         tempo_assumed: Those of them under 120 because none is stated.
         tempo_clipped: Tempo events outside 16-256 bpm.
         tempo_unheard: Tempo events under which no note starts.
@@ -75,6 +76,7 @@ class EncodeReport:
     duration_clipped: int = 0
     velocity_changed: int = 0
     tempo_changed: int = 0
+    tempo_error_max: float = 0.0
     tempo_assumed: int = 0
     tempo_clipped: int = 0
     tempo_unheard: int = 0
@@ -144,7 +146,7 @@ def report_of(encoding: Encoding) -> EncodeReport:
     counts["parts_split"] = len(pairs) - len(np.unique(pairs // SIZES[2]))
     onset = np.sort(notes["onset"].astype(np.int64))
     counts |= _tempo(score, notes, x, onset) | _metre(score, notes, x) | _bars(encoding, score, onset)
-    return EncodeReport(**dict(counts.items()))  # type: ignore[arg-type]
+    return EncodeReport(**counts)  # type: ignore[arg-type]
 
 
 def _n(which: np.ndarray) -> int:
@@ -177,9 +179,11 @@ def _overlaps(notes: np.ndarray, x: np.ndarray) -> int:
 def _tempo(score: Score, notes: np.ndarray, x: np.ndarray, onset: np.ndarray) -> dict[str, int | float]:
     tick, bpm = score.tempo_map["tick"], score.tempo_map["bpm"]
     stated = np.append(np.nan, bpm)[np.searchsorted(tick, notes["onset"], side="right")]
+    back = tempo_bpm(x[:, 7])
     first, heard = _heard(tick, onset)
     return {
-        "tempo_changed": _n(~np.isclose(stated, tempo_bpm(x[:, 7]), rtol=1e-9, atol=0)),
+        "tempo_changed": _n(~np.isclose(stated, back, rtol=1e-9, atol=0)),
+        "tempo_error_max": float(np.nanmax(np.abs(back / stated - 1), initial=0)),
         "tempo_assumed": _n(np.isnan(stated)),
         "tempo_clipped": _n((bpm < 16) | (bpm > 256)),
         "tempo_unheard": _n(~heard),
