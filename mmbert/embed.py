@@ -22,6 +22,7 @@ from mmbert.model.config import PIECE_BARS
 from mmbert.model.facets import facet_ids
 from mmbert.symbolic.facets import score_facets
 from mmbert.symbolic.octuple import FIELDS, PAD_ID, encode
+from mmbert.symbolic.score import Score
 from mmbert.symbolic.windows import FREE_BAR_S, passages, search_windows, timeline
 from mmbert.text.encoder import TextEncoder
 from mmbert.types import Embedded, Facets, Item, Kind, Place, Stream
@@ -158,7 +159,7 @@ class Embedder:
             with self._timed("facets"):
                 facets = score_facets(item.score, item.metadata)
             with self._timed("encode"):
-                return _prepared(index, item, facets)
+                return _prepared(index, item, item.score, facets)
         except ItemError as e:  # a score does not know its file
             raise ItemError(path, e.fault, e.hint, code=e.code, stage=e.stage) from e
         except (ArithmeticError, LookupError, ValueError) as e:
@@ -239,13 +240,13 @@ class Embedder:
         return self.model.project(self.model.join(streams), "document").float().cpu().numpy()
 
 
-def _prepared(index: int, item: Item, facets: Facets) -> _Prepared:
-    runs = passages(encode(timeline(item.score, facets.free_time)))
+def _prepared(index: int, item: Item, score: Score, facets: Facets) -> _Prepared:
+    runs = passages(encode(timeline(score, facets.free_time)))
     tokens = tuple(run.tokens.astype(np.int64) for run in runs)
-    number = np.concatenate([t[:, _BAR] + run.place.start_bar for t, run in zip(tokens, runs, strict=True)])
+    number = np.concatenate([t[:, _BAR] + _span(run.place)[0] for t, run in zip(tokens, runs, strict=True)])
     bars, segment = np.unique(number, return_inverse=True)
     segments = np.split(segment, np.cumsum([len(t) for t in tokens])[:-1])
-    places = search_windows(item.score, facets.free_time)
+    places = search_windows(score, facets.free_time)
     begin, end = np.array([_span(place) for place in places], np.int64).T
     spans = np.stack([begin, np.searchsorted(bars, begin), np.searchsorted(bars, end)], 1)
     sounding = (spans[:, 2] > spans[:, 1]).nonzero()[0]
