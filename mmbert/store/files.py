@@ -33,11 +33,11 @@ class Disk:
 
     def open_new(self, path: Path) -> BinaryIO:
         """An empty file, open for writing."""
-        return open(path, "wb", buffering=0)  # noqa: SIM115 - the caller closes it
+        return open(path, "wb", buffering=0)
 
     def open_append(self, path: Path) -> BinaryIO:
         """A file open for appending, made where it is missing."""
-        return open(path, "ab", buffering=0)  # noqa: SIM115
+        return open(path, "ab", buffering=0)
 
     def append(self, handle: BinaryIO, data: bytes) -> None:
         """Write all of ``data``; a Python file object reports a full disk, ``ndarray.tofile`` does not."""

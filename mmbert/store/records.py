@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 
@@ -81,7 +80,7 @@ class Records:
     """records.sqlite, opened without a lock or a temporary file; may be used from several threads."""
 
     def __init__(self, path: Path) -> None:
-        address = f"file:{quote(os.fsencode(path.resolve()))}?mode=ro&immutable=1"
+        address = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
         self._connection = sqlite3.connect(address, uri=True, check_same_thread=False)
         self._connection.execute("PRAGMA query_only=ON")
         self._lock = Lock()

@@ -1,0 +1,241 @@
+"""work/ledger.sqlite: what was seen, read, embedded and refused. It is the authority over the shards.
+
+Nothing here is needed to read a library; without it a build starts over. A row is written only after what it refers
+to is on the disk, so a killed build loses at most the batch it was working on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmbert.store import files
+from mmbert_indexer.scan import FileState
+
+SCHEMA = 1
+TABLES = """
+CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS file(path BLOB PRIMARY KEY, size INT, mtime_ns INT, inode INT,
+  sha256 BLOB, suffix TEXT, context TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS parse(sha256 BLOB, suffix TEXT, context TEXT, reader TEXT, rejects TEXT,
+  PRIMARY KEY(sha256, suffix, context, reader)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS piece(sha256 BLOB, suffix TEXT, context TEXT, reader TEXT, number INT, kind TEXT,
+  metadata TEXT, PRIMARY KEY(sha256, suffix, context, reader, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS vector(sha256 BLOB, number INT, fingerprint TEXT, reader TEXT, error TEXT,
+  shard INT, "row" INT, windows INT, crc32 INT, places BLOB, facets TEXT,
+  PRIMARY KEY(sha256, number, fingerprint)) WITHOUT ROWID;
+"""
+# A vector is kept whatever reads the files now; a refusal only as long as the same code would refuse.
+_KNOWN_VECTOR = "v.fingerprint=:fingerprint AND (v.error IS NULL OR v.reader=:reader)"
+_TODO = f"""
+SELECT f.sha256, f.suffix, f.context, min(f.path) FROM file f
+LEFT JOIN parse p ON p.sha256=f.sha256 AND p.suffix=f.suffix AND p.context=f.context AND p.reader=:reader
+WHERE p.sha256 IS NULL OR EXISTS (
+  SELECT 1 FROM piece i WHERE i.sha256=f.sha256 AND i.suffix=f.suffix AND i.context=f.context AND i.reader=:reader
+  AND NOT EXISTS (SELECT 1 FROM vector v WHERE v.sha256=i.sha256 AND v.number=i.number AND {_KNOWN_VECTOR}))
+GROUP BY f.sha256, f.suffix, f.context ORDER BY min(f.path)
+"""
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Which model and which reading code are at work.
+
+    Attributes:
+        fingerprint: Of the embedder's weights.
+        reader: Digest of the code that reads and measures files; what it refused is tried again by other code.
+    """
+
+    fingerprint: str
+    reader: str
+
+
+@dataclass(frozen=True)
+class VectorRow:
+    """Where the vectors of one piece lie, or why there are none (``error``).
+
+    Attributes:
+        sha256: Digest of the file's bytes, binary.
+        number: Which piece within it.
+        shard: Number of the shard.
+        row: Its first row there: the piece's vector, those of its windows behind it.
+        windows: How many.
+        crc32: Of the rows' bytes.
+        places: Of the windows, :data:`mmbert.store.schema.PLACE` as bytes.
+        facets: JSON.
+        error: JSON of (stage, code, fault, hint), or None.
+    """
+
+    sha256: bytes
+    number: int
+    shard: int | None = None
+    row: int | None = None
+    windows: int = 0
+    crc32: int = 0
+    places: bytes = b""
+    facets: str = ""
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Key:
+    """What is read once however many files hold it."""
+
+    sha256: bytes
+    suffix: str
+    context: str
+
+
+class Ledger:
+    """The open ledger. Changes are kept by :meth:`commit` and by nothing else."""
+
+    def __init__(self, work: Path) -> None:
+        self.path = work / "ledger.sqlite"
+        self.connection = sqlite3.connect(self.path, isolation_level="DEFERRED")
+        self.connection.execute("PRAGMA journal_mode=WAL")
+        self.connection.execute("PRAGMA synchronous=FULL")
+        self.connection.executescript(TABLES)
+        if self.connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("the ledger is damaged")
+
+    def commit(self) -> None:
+        """Make all changes since the last commit last."""
+        files.disk.commit(self.connection)
+
+    def rollback(self) -> None:
+        """Forget all changes since the last commit."""
+        if self.connection.in_transaction:  # SQLite has rolled back by itself where the disk was full
+            self.connection.rollback()
+
+    def close(self) -> None:
+        """Close the database; its WAL goes into it."""
+        self.connection.close()
+
+    # ---- what the library is made of ------------------------------------------------------------------
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """A remembered value."""
+        row = self.connection.execute("SELECT value FROM meta WHERE key=?", [key]).fetchone()
+        return default if row is None else json.loads(row[0])
+
+    def put(self, key: str, value: Any) -> None:
+        """Remember a value (JSON)."""
+        self.connection.execute("INSERT OR REPLACE INTO meta VALUES(?,?)", [key, json.dumps(value)])
+
+    def states(self) -> dict[str, FileState]:
+        """Files as the last build saw them."""
+        rows = self.connection.execute("SELECT path, size, mtime_ns, inode, sha256, context FROM file")
+        return {
+            (name := os.fsdecode(path)): FileState(name, size, mtime, inode, sha.hex(), context)
+            for path, size, mtime, inode, sha, context in rows
+        }
+
+    def set_states(self, states: Iterable[FileState]) -> None:
+        """Replace the list of files."""
+        self.connection.execute("DELETE FROM file")
+        self.connection.executemany("INSERT INTO file VALUES(?,?,?,?,?,?,?)", map(_file_row, states))
+
+    def set_state(self, state: FileState) -> None:
+        """Replace one file's state."""
+        self.connection.execute("INSERT OR REPLACE INTO file VALUES(?,?,?,?,?,?,?)", _file_row(state))
+
+    def forget_file(self, path: str) -> None:
+        """Take one file off the list."""
+        self.connection.execute("DELETE FROM file WHERE path=?", [os.fsencode(path)])
+
+    # ---- what is done ---------------------------------------------------------------------------------
+
+    def todo(self, maker: Maker) -> list[tuple[Key, str]]:
+        """What is to be read, with the first of its files, in order of path."""
+        rows = self.connection.execute(_TODO, {"fingerprint": maker.fingerprint, "reader": maker.reader})
+        return [(Key(sha, suffix, context), os.fsdecode(path)) for sha, suffix, context, path in rows]
+
+    def vectors_of(self, sha256: bytes, maker: Maker) -> set[int]:
+        """Numbers of the pieces of a content that need no embedding."""
+        statement = f"SELECT number FROM vector v WHERE v.sha256=:sha256 AND {_KNOWN_VECTOR}"
+        values = {"sha256": sha256, "fingerprint": maker.fingerprint, "reader": maker.reader}
+        return {number for (number,) in self.connection.execute(statement, values)}
+
+    def add_piece(self, key: Key, maker: Maker, number: int, kind: str, metadata: dict[str, str]) -> None:
+        """A piece that a reader found."""
+        words = json.dumps(metadata, sort_keys=True)
+        values = [key.sha256, key.suffix, key.context, maker.reader, number, kind, words]
+        self.connection.execute("INSERT OR REPLACE INTO piece VALUES(?,?,?,?,?,?,?)", values)
+
+    def add_parse(self, key: Key, maker: Maker, rejects: list[tuple[str, str, str, str]]) -> None:
+        """A content that was read to its end, and what was refused on the way."""
+        values = [key.sha256, key.suffix, key.context, maker.reader, json.dumps(rejects)]
+        self.connection.execute("INSERT OR REPLACE INTO parse VALUES(?,?,?,?,?)", values)
+
+    def add_vector(self, maker: Maker, row: VectorRow) -> None:
+        """Where a piece's vectors lie, or why it has none."""
+        values = (row.sha256, row.number, maker.fingerprint, maker.reader, row.error)
+        values += (row.shard, row.row, row.windows, row.crc32, row.places, row.facets)
+        self.connection.execute(f"INSERT OR REPLACE INTO vector VALUES({','.join('?' * 11)})", values)
+
+    def forget_vectors(self, keys: Iterable[tuple[bytes, int]], fingerprint: str) -> None:
+        """Vectors that turned out to be damaged."""
+        rows = [(sha, number, fingerprint) for sha, number in keys]
+        self.connection.executemany("DELETE FROM vector WHERE sha256=? AND number=? AND fingerprint=?", rows)
+
+    # ---- shards ---------------------------------------------------------------------------------------
+
+    def shard_rows(self, fingerprint: str) -> dict[int, int]:
+        """Rows that are in use, counted from the start, of each shard."""
+        statement = (
+            'SELECT shard, max("row" + 1 + windows) FROM vector WHERE fingerprint=? AND shard NOT NULL GROUP BY 1'
+        )
+        return dict(self.connection.execute(statement, [fingerprint]))
+
+    def forget_beyond(self, fingerprint: str, shard: int, rows: int) -> None:
+        """Vectors that lie beyond the end of a shard that was cut, or of one that is gone (0 rows)."""
+        self.connection.execute(
+            'DELETE FROM vector WHERE fingerprint=? AND shard=? AND "row" + 1 + windows > ?', [fingerprint, shard, rows]
+        )
+
+    def forget_models(self, kept: Iterable[str], reader: str) -> None:
+        """Drop the work of models that no kept generation was made with, and what older code had read."""
+        kept = list(kept)
+        marks = ",".join("?" * len(kept))
+        self.connection.execute(f"DELETE FROM vector WHERE fingerprint NOT IN ({marks})", kept)
+        for table in ("parse", "piece"):
+            self.connection.execute(f"DELETE FROM {table} WHERE reader<>?", [reader])
+
+    # ---- for publishing -------------------------------------------------------------------------------
+
+    def file_rows(self) -> Iterator[tuple[bytes, bytes, int, str, str]]:
+        """(sha256, path, size, suffix, context) of every file, by content and path."""
+        return iter(
+            self.connection.execute("SELECT sha256, path, size, suffix, context FROM file ORDER BY sha256, path")
+        )
+
+    def pieces_of(self, key: Key, reader: str) -> dict[int, tuple[str, dict[str, str]]]:
+        """number -> (kind, metadata) of the pieces that were read; empty where reading was not finished."""
+        statement = """SELECT i.number, i.kind, i.metadata
+          FROM parse p JOIN piece i USING(sha256, suffix, context, reader)
+          WHERE p.sha256=? AND p.suffix=? AND p.context=? AND p.reader=?"""
+        rows = self.connection.execute(statement, [key.sha256, key.suffix, key.context, reader])
+        return {number: (kind, json.loads(metadata)) for number, kind, metadata in rows}
+
+    def refusals_of(self, key: Key, reader: str) -> list[tuple[str, str, str, str]]:
+        """(stage, code, fault, hint) of what a reader refused."""
+        statement = "SELECT rejects FROM parse WHERE sha256=? AND suffix=? AND context=? AND reader=?"
+        row = self.connection.execute(statement, [key.sha256, key.suffix, key.context, reader]).fetchone()
+        return [] if row is None else [tuple(r) for r in json.loads(row[0])]
+
+    def vector_rows(self, sha256: bytes, fingerprint: str) -> dict[int, VectorRow]:
+        """number -> where its vectors lie."""
+        statement = """SELECT sha256, number, shard, "row", windows, crc32, places, facets, error FROM vector
+          WHERE sha256=? AND fingerprint=?"""
+        return {r[1]: VectorRow(*r) for r in self.connection.execute(statement, [sha256, fingerprint])}
+
+
+def _file_row(s: FileState) -> tuple[bytes, int, int, int, bytes, str, str]:
+    # A negative inode or time beyond 63 bits does not fit SQLite's integer; the low bits tell a change as well.
+    low = (1 << 63) - 1
+    return (os.fsencode(s.path), s.size, s.mtime_ns & low, s.inode & low, bytes.fromhex(s.sha256), s.suffix, s.context)

@@ -1,0 +1,111 @@
+"""work/shards: float16 rows in order of arrival, appended and synced, sealed when full, never rewritten."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from mmbert.store import files
+from mmbert.store.files import json_bytes, sha256_of
+from mmbert_indexer.ledger import Ledger
+
+SEAL_BYTES = 64 << 20
+SPACE = "joint"
+
+
+class DamagedRows(Exception):
+    """Rows of a shard are not those that were written."""
+
+
+def folder_of(work: Path, fingerprint: str) -> Path:
+    """Where the shards of a model lie: two models never share a folder."""
+    return work / "shards" / f"{SPACE}-{fingerprint[:8]}"
+
+
+class Shards:
+    """The shards of one model.
+
+    Opening repairs what a kill left: bytes that the ledger does not know are cut off, and what the ledger believes to
+    be in a shard that is gone or short is forgotten (and will be embedded again).
+    """
+
+    def __init__(self, work: Path, fingerprint: str, dim: int, ledger: Ledger) -> None:
+        self.folder, self.fingerprint, self.dim = folder_of(work, fingerprint), fingerprint, dim
+        self.row_bytes = 2 * dim
+        self._open: dict[int, np.ndarray] = {}
+        files.disk.make_folder(self.folder)
+        self.used = ledger.shard_rows(fingerprint)
+        for number, rows in list(self.used.items()):
+            if (there := self._rows_there(number)) < rows:
+                ledger.forget_beyond(fingerprint, number, there)
+                self.used[number] = there
+        ledger.commit()
+        self.number = max(self.used, default=0)
+        if self._sealed(self.number).exists() or self.number == 0:
+            self.number += 1
+        path = self._growing(self.number)
+        self.rows = self.used.get(self.number, 0)
+        if path.exists():
+            files.disk.truncate(path, self.rows * self.row_bytes)
+        self._handle = files.disk.open_append(path)
+        files.disk.sync_folder(self.folder)
+
+    def append(self, block: np.ndarray) -> tuple[int, int, int]:
+        """Write rows, float16 [n, d]; returns (shard, first row, crc32). Nothing counts before :meth:`sync`."""
+        data = np.ascontiguousarray(block, dtype="<f2").tobytes()
+        files.disk.append(self._handle, data)
+        first, self.rows = self.rows, self.rows + len(block)
+        return self.number, first, zlib.crc32(data)
+
+    def sync(self) -> None:
+        """Bring what was appended to the disk."""
+        files.disk.sync_data(self._handle)
+
+    def seal_if_full(self) -> None:
+        """Close a shard of 64 MB for good, after its rows are in the ledger, and begin the next."""
+        if self.rows * self.row_bytes < SEAL_BYTES:
+            return
+        files.disk.sync(self._handle)
+        self._handle.close()
+        growing, sealed = self._growing(self.number), self._sealed(self.number)
+        facts = {"rows": self.rows, "dim": self.dim, "sha256": sha256_of(growing)}
+        files.write_file(sealed.with_suffix(".json"), json_bytes(facts))
+        files.disk.rename(growing, sealed)
+        self.number, self.rows = self.number + 1, 0
+        self._handle = files.disk.open_append(self._growing(self.number))
+        files.disk.sync_folder(self.folder)
+
+    def read(self, shard: int, row: int, rows: int, crc32: int) -> np.ndarray:
+        """Rows as they were written, float16 [n, d].
+
+        Raises:
+            DamagedRows: their bytes are not what they were.
+        """
+        if shard not in self._open:
+            path = self._sealed(shard) if self._sealed(shard).exists() else self._growing(shard)
+            if not path.exists() or not path.stat().st_size:
+                raise DamagedRows(str(path))
+            self._open[shard] = np.memmap(path, dtype="<f2", mode="r").reshape(-1, self.dim)
+        block = self._open[shard][row : row + rows]
+        if len(block) != rows or zlib.crc32(block.tobytes()) != crc32:
+            raise DamagedRows(f"{self.folder.name}/{shard:06d}")
+        return block
+
+    def close(self) -> None:
+        """Close files."""
+        self._handle.close()
+        self._open.clear()
+
+    def _rows_there(self, number: int) -> int:
+        for path in (self._sealed(number), self._growing(number)):
+            if path.exists():
+                return path.stat().st_size // self.row_bytes
+        return 0
+
+    def _growing(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.open"
+
+    def _sealed(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.f16"
