@@ -167,6 +167,7 @@ class _TuneReader:
         self.in_body = self.has_unit = self.in_text = False
         self.default = Voice()
         self.current: Voice | None = None
+        self.system_start = 0  # where the voices of the present system begin, in units
         self.programs: list[tuple[int, int]] = []  # voice number from 1, program
         for name in "MLQK":
             for value in preamble.get(name, ())[-1:]:
@@ -202,9 +203,9 @@ class _TuneReader:
             self.in_text = False
         elif line.startswith(("%%staves", "%%score")) and self.in_body:
             # A new system of voices begins where the old ones have come to (abcm2ps).
-            now = max((v.now for v in self.tune.voices.values()), default=0)
+            self.system_start = max((v.now for v in self.tune.voices.values()), default=0)
             for voice in self.tune.voices.values():
-                voice.now = voice.bar_start = now
+                voice.now = voice.bar_start = self.system_start
         elif m := _PROGRAM.match(line):
             self._program(m)
 
@@ -262,6 +263,7 @@ class _TuneReader:
         for name in ("notes", "symbols", "marks", "metres", "tempos", "keys", "group"):
             setattr(voice, name, list(getattr(self.default, name)))
         voice.altered, voice.tied = {}, {}
+        voice.now = voice.bar_start = self.system_start
         return voice
 
     def _voice(self, value: str) -> None:

@@ -61,7 +61,7 @@ def unfold(marks: Sequence[Mark], start: int, end: int) -> list[Segment]:
             out.append((section.start, at))
         return _Section(at)
 
-    for time, kind, value in marks:
+    for time, kind, value in [*marks, (end, "stop", None)]:
         if section.endings and section.endings[-1][2] is not None and time > section.endings[-1][2]:
             section = finish(section.endings[-1][2])
         last = section.endings[-1] if section.endings else None
@@ -101,10 +101,10 @@ def order(text: str, limit: int) -> list[str]:
         elif sign == ")" and len(stack) > 1:
             last = stack.pop()
             stack[-1] += last
-        elif digits and len(last) * int(digits) <= limit:
-            stack[-1] += last * (int(digits) - 1)
-        if sum(map(len, stack)) > limit:
+        grown = len(last) * (int(digits) - 1) if digits else 0
+        if sum(map(len, stack)) + grown > limit:
             raise PlayError(f"its part order unfolds to more than {limit} sections")
+        stack[-1] += last * (int(digits) - 1) if digits else []
     return [label for group in stack for label in group]
 
 

@@ -44,13 +44,18 @@ class File:
 
     @cached_property
     def data(self) -> bytes:
-        """All bytes. Raises ItemError E_FILE_LIMIT beyond ``limits.file_bytes``, whatever the size said before."""
+        """All bytes.
+
+        Raises:
+            ItemError: E_FILE_LIMIT, or E_CHANGED where the size is no longer what it was when the file was opened.
+        """
+        if self.size > self.limits.file_bytes:
+            fault = f"is larger than {self.limits.file_bytes >> 20} MiB"
+            raise self.refuse(fault, "Is this a file of notes?", "E_FILE_LIMIT")
         with self.path.open("rb") as f:
-            data = f.read(self.limits.file_bytes + 1)
-        if len(data) > self.limits.file_bytes:
-            raise self.refuse(
-                f"is larger than {self.limits.file_bytes >> 20} MiB", "Is this a file of notes?", "E_FILE_LIMIT"
-            )
+            data = f.read(self.size + 1)
+        if len(data) != self.size:
+            raise self.refuse("changed while it was read", "Run the same command again", "E_CHANGED", "scan")
         return data
 
     @cached_property
