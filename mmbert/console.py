@@ -14,13 +14,14 @@ import typer
 
 from mmbert.errors import MmbertError
 
+# Some versions of typer carry their own click, whose errors are not those of the package of that name.
+_BAD_ARGUMENTS: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
 
 
 def run_app(app: typer.Typer, name: str, args: list[str]) -> int:
     """Run a typer application as ``mmbert NAME``; returns the exit code."""
-    import click
-
     as_json = "--json" in args
     try:
         result = app(args=args, prog_name=f"mmbert {name}", standalone_mode=False)
@@ -30,14 +31,14 @@ def run_app(app: typer.Typer, name: str, args: list[str]) -> int:
             print_json({"error": {"subject": e.subject, "fault": e.fault, "hint": e.hint}})
         print(str(e), file=sys.stderr)
         return e.exit_code
-    except click.ClickException as e:
+    except _BAD_ARGUMENTS as e:
         if as_json:
             print_json({"error": {"subject": "arguments", "fault": e.format_message(), "hint": ""}})
         e.show(file=sys.stderr)
         return e.exit_code
-    except click.exceptions.Exit as e:
+    except typer.Exit as e:
         return e.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         print("Stopped.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `mmbert search ... | head`

@@ -39,12 +39,12 @@ def search(
     lines = _lines(queries) if queries is not None else None
     with Library.open(library, weights) as opened:
         for question in [words] if lines is None else lines:
-            answer = (
-                _empty(question)
-                if lines is not None and _is_empty(question, asked)
-                else opened.search(question, **asked)
-            )
-            print_json(answer.to_json()) if as_json else _show(answer, opened)
+            unasked = lines is not None and _is_empty(question, asked)
+            answer = _empty(question) if unasked else opened.search(question, **asked)
+            if as_json:
+                print_json(answer.to_json())
+            else:
+                _show(answer)
 
 
 def _lines(path: Path) -> list[str | None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,11 +84,14 @@ def fits(generation: Generation, condition: Condition, pace_unit: str | None = N
     Args:
         generation: The open library.
         condition: Any condition, ``pace=slow`` included.
-        pace_unit: For a number compared with ``pace``: what it counts by. Pieces that count otherwise are unknown.
+        pace_unit: What the pace of an example counts by; None without an example. Pieces that count otherwise
+            are then unknown, and a preference for more or less is not met by what is equal but for rounding.
     """
     if is_pace_class(condition):
         return _paces(generation, str(condition.value), condition.operator == "!=")
-    found = np.asarray(generation.fits(condition), dtype=np.int8)
+    found = np.array(generation.fits(condition), dtype=np.int8)
+    if pace_unit and not condition.hard and condition.operator in ("<", ">"):
+        found[np.asarray(generation.fits(replace(condition, operator="="))) == 1] = 0
     if condition.facet == "pace" and pace_unit:
         in_seconds = _counts_by_second(generation)
         found = np.where(in_seconds == (pace_unit == "second"), found, np.int8(-1))

@@ -119,10 +119,10 @@ def _pace(c: Condition, facets: Facets) -> str:
 
 def _found(grounds: Grounds) -> str:
     """Words of the question in the piece's own texts."""
-    words = list(dict.fromkeys(fold(w) for w in grounds.lexical.split()))
-    named = {fold(str(c.value)) for c in grounds.fitting if _is_name(c)}
+    said = {fold(w) for c in grounds.fitting for w in re.findall(r"\w+", f"{c.words} {c.value}")}
+    words = [w for w in dict.fromkeys(fold(w) for w in grounds.lexical.split()) if w not in said]
     for name, text in grounds.texts:
-        here = [w for w in words if re.search(rf"\b{re.escape(w)}", fold(text)) and not any(w in n for n in named)]
+        here = [w for w in words if re.search(rf"\b{re.escape(w)}(?:s|es)?\b", fold(text))]
         if here:
             return f"its {name} has “{' '.join(here)}”"
     return ""

@@ -208,4 +208,10 @@ COMMON_SURNAMES = _words(
     " strong page church parish bishop bell bond fox grey gray moon rose snow summer winter west north woods brook"
     " barber taylor cook carter mason shepherd hunter fisher walker cage glass berlin gay work still sharp flat"
 )
-NO_COMPOSER = _words("trad traditional anon anonymous unknown arr various composer folk")
+# Behind "Composer:" in many files, and no composer.
+NO_COMPOSER = _words(
+    "trad traditional anon anonymous unknown arr arranged various composer folk english german french irish scottish"
+    " welsh american italian spanish basque dutch swedish norwegian danish finnish polish russian bohemian czech"
+    " hungarian silesian medieval gregorian latin hebrew jewish spiritual volksweise gesangbuch psalter psalmody"
+    " melody harmony band maestro beau song"
+)

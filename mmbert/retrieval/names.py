@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from mmbert.facets import fold
-from mmbert.retrieval.lexicon import COMMON_SURNAMES, NO_COMPOSER, STOP
+from mmbert.retrieval.lexicon import COMMON_SURNAMES, NO_COMPOSER, STOP, forms
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _LONGEST_TITLE = 12  # words
+_PARTICLES = frozenset(("van", "von", "de", "der", "den", "du", "la", "le", "di", "da", "d'"))
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,9 @@ class Names:
         """Folded surname -> (surname as written, whole name)."""
         out: dict[str, list[tuple[str, str]]] = {}
         for name in dict.fromkeys(self.composers):
-            surname = surname_of(name)
-            if len(surname) > 2 and fold(surname) not in NO_COMPOSER:
-                out.setdefault(fold(surname), []).append((surname, name))
+            for surname in surnames_of(name):
+                if fold(surname) not in NO_COMPOSER and fold(surname) not in forms():
+                    out.setdefault(fold(surname), []).append((surname, name))
         return out
 
     @cached_property
@@ -65,7 +66,7 @@ class Names:
         for i in range(len(words)):
             for n in range(min(_LONGEST_TITLE, len(words) - i), 0, -1):
                 title = self._titles.get(tuple(words[i : i + n]))
-                if title and not taken[i] and (n > 1 or _alone(words, i)):
+                if title and not any(taken[i : i + n]) and _telling(words, i, n):
                     taken[i : i + n] = [True] * n
                     yield Found("title", title, spans[i].start(), spans[i + n - 1].end())
                     break
@@ -84,13 +85,20 @@ class Names:
         return near[0] if len(near) == 1 else None
 
 
-def surname_of(name: str) -> str:
-    """``Schubert, Franz (1797-1828)`` and ``Franz Schubert`` -> ``Schubert``."""
+def surnames_of(name: str) -> tuple[str, ...]:
+    """Surnames of a composer's name, or of several.
+
+    >>> surnames_of("Schubert, Franz (1797-1828)"), surnames_of("J.S.Bach"), surnames_of("Ben Bernie, Maceo Pinkard")
+    (('Schubert',), ('Bach',), ('Bernie', 'Pinkard'))
+    """
     bare = re.sub(r"\(.*?\)|\[.*?\]|\d{3,4}\s*[-–]\s*\d{0,4}", "", name).strip(" .,;")
-    if "," in bare:
-        return bare.split(",")[0].strip()
-    words = [w for w in bare.split() if fold(w).strip(".") not in ("jr", "sr", "i", "ii", "iii")]
-    return words[-1].strip(" .,;") if words else ""
+    people = re.split(r"\s*(?:;|&|/|\band\b)\s*", bare)
+    if len(people) == 1 and "," in bare:
+        first = bare.split(",")[0].strip()
+        names = [w for w in first.split() if w not in _PARTICLES]
+        people = [first] if len(names) < 2 else bare.split(",")
+    found = [re.split(r"[\s.]+", person.split(",")[0].strip(" .,;"))[-1] for person in people]
+    return tuple(s for s in found if len(s) > 2 and not s[0].islower() and not any(c.isdigit() for c in s))
 
 
 def _title_parts(title: str) -> Iterator[str]:
@@ -108,9 +116,11 @@ def _title_parts(title: str) -> Iterator[str]:
         yield without
 
 
-def _alone(words: list[str], i: int) -> bool:
-    """Whether word ``i`` is all that the question says."""
-    return len(words[i]) > 2 and all(w in STOP for j, w in enumerate(words) if j != i)
+def _telling(words: list[str], i: int, n: int) -> bool:
+    """Whether words that are a title mean it: two words that say something, or all that the question says."""
+    said = [w for w in words[i : i + n] if w not in STOP]
+    others = [w for w in words[:i] + words[i + n :] if w not in STOP]
+    return len(said) > 1 or (not others and len("".join(said)) > 2)
 
 
 def _meant(question: str, m: re.Match[str], surname: str, n_words: int) -> bool:

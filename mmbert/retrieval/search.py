@@ -21,7 +21,7 @@ from mmbert.types import Answer, Condition, Facets, Hit, Query
 if TYPE_CHECKING:
     from mmbert.store import Generation
 
-OWN_TEXTS = ("title", "composer", "form", "description")
+OWN_TEXTS = ("title", "composer", "description")
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def _hit(
 def _texts(generation: Generation, row: int, facets: Facets) -> list[tuple[str, str]]:
     """The piece's own words, by name, the telling ones first."""
     stated = generation.metadata(row)
-    known = {"title": facets.title, "composer": facets.composer, "form": facets.form}
+    known = {"title": facets.title, "composer": facets.composer}
     texts = [(name, known.get(name) or stated.get(name) or "") for name in OWN_TEXTS]
-    texts += [("instruments", " ".join(facets.instruments)), ("file name", " ".join(generation.paths(row)))]
+    texts += [("file name", " ".join(generation.paths(row)))]
     return [(name, text) for name, text in texts if text]

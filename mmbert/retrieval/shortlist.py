@@ -44,7 +44,8 @@ def by_meaning(generation: Generation, vector: np.ndarray) -> Meaning:
 def by_words(generation: Generation, lexical: str) -> np.ndarray:
     """bm25 of every piece, float32 [n_pieces]; 0 where no word was found."""
     scores = np.zeros(generation.n_pieces, dtype=np.float32)
-    terms = lexical.split()
+    # Full text completes the last word: the longest one says most, so that "step" does not find every Stephen.
+    terms = sorted(lexical.split(), key=len)
     if terms:
         for row, score in generation.full_text(terms, TEXT_HITS):
             scores[row] = max(score, 0.0)

@@ -67,7 +67,7 @@ def _relative(s: Sentence, example: Facets) -> None:
     for pattern, facet, operator in RELATIVE:
         value = known_value(example, facet)
         if value is not None:
-            reading: Reading = (facet, operator, round(float(value), 1))
+            reading: Reading = (facet, operator, round(float(value), 2))
             s.each(rf"\b(?:{pattern})\b", lambda _, reading=reading: (reading,))
 
 

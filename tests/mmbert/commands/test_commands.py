@@ -1,0 +1,127 @@
+"""The commands as they are typed, over a library made with real (if meaningless) weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmbert.cli import main
+
+
+@pytest.fixture(scope="module")
+def built(tunes: Path, tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from mmbert_indexer.build import build_library
+
+    from mmbert.embed import Embedder
+
+    path = tmp_path_factory.mktemp("commands") / "library"
+    build_library(path, [tunes], Embedder.from_pretrained(tiny_weights))
+    return path
+
+
+def run(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, str]:
+    code = main([str(a) for a in args])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def answer_of(out: str) -> dict:
+    assert out.count("\n") == 1
+    assert "NaN" not in out
+    return json.loads(out)
+
+
+def test_search_prints_one_object(capsys: pytest.CaptureFixture[str], built: Path, tiny_weights: Path) -> None:
+    code, out, _ = run(capsys, "search", built, "a slow hymn", "--limit", 3, "--json", "--weights", tiny_weights)
+    answer = answer_of(out)
+    assert code == 0
+    assert [list(answer), len(answer["hits"])] == [["query", "understood", "nothing_fits", "hits"], 3]
+    assert answer["hits"][0]["title"].startswith("Amazing Grace")
+    assert answer["understood"][0] == {
+        "facet": "pace", "operator": "=", "value": "slow", "words": "slow", "hard": False,
+    }  # fmt: skip
+
+
+def test_search_prints_a_table(capsys: pytest.CaptureFixture[str], built: Path, tiny_weights: Path) -> None:
+    code, out, _ = run(capsys, "search", built, "jig without drums", "--weights", tiny_weights)
+    assert code == 0
+    assert "form=jig, has_drums=False (must)" in out
+    assert "Kesh" in out
+    assert "Loud Engine" not in out
+
+
+def test_every_line_has_its_answer(
+    capsys: pytest.CaptureFixture[str], built: Path, tiny_weights: Path, tmp_path: Path
+) -> None:
+    lines = tmp_path / "questions.txt"
+    lines.write_text("a jig\n\nwaltz for violin\n   \n" + "x" * 5000 + "\n", encoding="utf-8")
+    code, out, _ = run(capsys, "search", built, "--queries", lines, "--json", "--weights", tiny_weights, "--limit", 1)
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [len(a["hits"]) for a in answers] == [1, 0, 1, 0, 1]
+    assert [a["query"][:6] for a in answers] == ["a jig", "", "waltz ", "   ", "xxxxxx"]
+
+
+def test_like_a_file_and_where(capsys: pytest.CaptureFixture[str], built: Path, tunes: Path) -> None:
+    jig = tunes / "jig-g.mid"
+    code, out, _ = run(capsys, "search", built, "--like", jig, "--where", "form=jig", "--json")
+    answer = answer_of(out)
+    assert code == 0
+    assert [h["title"] for h in answer["hits"]] == ["The Lilting Banshee"]
+    assert answer["query"] == str(jig)
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        (["search", "LIB"], 2, "empty"),
+        (["search", "LIB", " "], 2, "empty"),
+        (["search", "LIB", "jig", "--where", "tempo<<1"], 2, "--where"),
+        (["search", "LIB", "jig", "--limit", "0"], 2, "limit"),
+        (["search", "LIB", "--like", "no-such.mid"], 2, "no-such.mid"),
+        (["search", "LIB", "jig", "--queries", "x"], 2, "--queries"),
+        (["search", "LIB", "--queries", "no-such.txt"], 2, "no-such.txt"),
+        (["search", "/no/library", "jig"], 4, "does not exist"),
+        (["show", "no-such.mid"], 3, "no-such.mid"),
+        (["embed", "no-such.mid", "--out", "vectors.txt"], 2, ".npy"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    capsys: pytest.CaptureFixture[str], built: Path, args: list[str], code: int, says: str
+) -> None:
+    args = [str(built) if a == "LIB" else a for a in args]
+    found, out, err = run(capsys, *args)
+    assert (found, out) == (code, "")
+    assert says in err
+    found, out, _ = run(capsys, *args, "--json")
+    assert found == code
+    assert set(answer_of(out)["error"]) == {"subject", "fault", "hint"}
+
+
+def test_show_says_what_a_file_is(capsys: pytest.CaptureFixture[str], tunes: Path) -> None:
+    code, out, _ = run(capsys, "show", tunes / "waltz.mid", "--json")
+    (piece,) = answer_of(out)["pieces"]
+    assert code == 0
+    assert (piece["facets"]["metre"], piece["facets"]["key"], piece["facets"]["form"]) == ("3/4", "A", "waltz")
+    code, out, _ = run(capsys, "show", tunes / "waltz.mid")
+    assert "A minor" in out
+    code, out, _ = run(capsys, "show", tunes / "broken.mid")
+    assert (code, out) == (3, "")
+
+
+def test_embed_gives_unit_vectors(
+    capsys: pytest.CaptureFixture[str], tunes: Path, tiny_weights: Path, tmp_path: Path
+) -> None:
+    files = [tunes / "waltz.mid", tunes / "hymn.mid"]
+    code, out, _ = run(capsys, "embed", *files, "--json", "--weights", tiny_weights)
+    found = answer_of(out)
+    assert code == 0
+    assert np.allclose([np.linalg.norm(p["vector"]) for p in found["pieces"]], 1, atol=1e-4)
+    saved = tmp_path / "vectors.npy"
+    code, _, err = run(capsys, "embed", *files, "--out", saved, "--weights", tiny_weights)
+    assert code == 0
+    assert str(saved) in err
+    assert np.allclose(np.load(saved), [p["vector"] for p in found["pieces"]], atol=1e-5)
