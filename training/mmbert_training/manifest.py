@@ -139,7 +139,7 @@ def load_item(work: Work) -> Item:
     if work.source == "pop909":
         from mmbert_training.rebar import rebar_work
 
-        item = replace(item, score=rebar_work(work))
+        item = replace(item, score=rebar_work(work, item.score))
     return replace(item, metadata=work.metadata)
 
 
