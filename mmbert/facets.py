@@ -319,7 +319,7 @@ def tokens_of(facets: Facets) -> tuple[str, ...]:
     return tuple(found)
 
 
-_FORM_SPELLINGS = {
+FORM_SPELLINGS = {
     "allemande": "dance", "art song": "song", "berceuse": "lullaby", "canción": "song", "chanson": "song",
     "corrente": "courante", "danza": "dance", "dirge": "lament", "double jig": "jig", "elegie": "lament",
     "elegy": "lament", "étude": "etude", "fantasie": "fantasia", "fantasy": "fantasia", "fuga": "fugue",
@@ -344,7 +344,7 @@ def form_token(form: str | None) -> str | None:
     if not form:
         return None
     text = fold(form)
-    for spelling, name in _FORM_SPELLINGS.items():
+    for spelling, name in FORM_SPELLINGS.items():
         if _has_word(text, fold(spelling)):
             return "slip jig" if name == "jig" and "slip" in text else name
     found = [name for name in FORMS if _has_word(text, name) or _has_word(text, name + "s")]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from mmbert.facets import BINS, FORMS, MAJOR_TONICS, MINOR_TONICS, fold
+from mmbert.facets import BINS, FORM_SPELLINGS, FORMS, MAJOR_TONICS, MINOR_TONICS, fold
 from mmbert.symbolic.instruments import NAMES
 
 Value = str | float | bool
@@ -128,10 +128,8 @@ _NOT_INSTRUMENTS = _words(
 )
 
 _FORM_SAID = {
-    "valse": "waltz", "walzer": "waltz", "menuet": "minuet", "menuetto": "minuet", "lieder": "lied", "rag": "ragtime",
-    "fantasy": "fantasia", "berceuse": "lullaby", "cradle song": "lullaby", "elegy": "lament", "dirge": "lament",
-    "pavan": "pavane", "corrente": "courante", "giga": "gigue", "preludio": "prelude", "ouverture": "overture",
-    "study piece": "study", "christmas carol": "carol", "hymn tune": "hymn", "sailor's hornpipe": "hornpipe",
+    "cradle song": "lullaby", "study piece": "study", "christmas carol": "carol", "hymn tune": "hymn",
+    "sailor's hornpipe": "hornpipe",
 }  # fmt: skip
 _NOT_FORMS = frozenset(("quartet", "trio"))  # said of the players: read as a number of parts
 FORM_METRE = {"waltz": "3/4"}
@@ -163,7 +161,9 @@ def instruments() -> dict[str, tuple[Reading, ...]]:
 def forms() -> dict[str, tuple[Reading, ...]]:
     """What people call forms, with plurals -> readings. A waltz is a metre too."""
     out: dict[str, tuple[Reading, ...]] = {}
-    for said, name in {**{f: f for f in FORMS if f not in _NOT_FORMS}, **_FORM_SAID}.items():
+    for said, name in ({f: f for f in FORMS} | FORM_SPELLINGS | _FORM_SAID).items():
+        if name in _NOT_FORMS:
+            continue
         readings: list[Reading] = [("form", "=", name)]
         if name in FORM_METRE:
             readings.append(("metre", "=", FORM_METRE[name]))
