@@ -2,17 +2,18 @@
 
 Words: a text event (meta type 1) in the first track, before its first note, of the form ``composer: X``,
 ``form: jig``, ``title: X`` or ``collection: X`` states that; :func:`mmbert.items.write_midi` writes them. Other
-titles come from the first track's name (:func:`mmbert.items.midi_scan.words`).
+titles come from the first track's name (:func:`mmbert.items.midi_scan.statements`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmbert.items import bounds, midi_scan
+from mmbert.items import bounds, chords, midi_scan
 from mmbert.items.metres import valid
 from mmbert.items.roles import with_roles
 from mmbert.items.text import clean
@@ -52,12 +53,13 @@ def read(file: File) -> Iterator[Item]:
     bounds.check_notes(file, sum(len(t.notes) for t in parsed.tracks), "E_MIDI_LIMIT")
     events = len(parsed.tempos) + len(parsed.time_signatures) + len(parsed.key_signatures)
     bounds.check_map(file, events, "E_MIDI_LIMIT")
-    score = _score(file, parsed)
+    stated = midi_scan.statements(data, chunks)
+    score = _score(file, parsed, stated)
     bounds.check_length(file, score, "E_MIDI_LIMIT")
-    yield Item("score", file.source(), midi_scan.words(data, chunks), score=score)
+    yield Item("score", file.source(), stated.words, score=score)
 
 
-def _score(file: File, parsed: Any) -> Score:
+def _score(file: File, parsed: Any, stated: midi_scan.Statements) -> Score:
     rows, parts = [], []
     for track in parsed.tracks:
         if not len(track.notes):
@@ -72,7 +74,7 @@ def _score(file: File, parsed: Any) -> Score:
         program = min(max(int(track.program), 0), 127)
         notes["program"], notes["is_drum"], notes["part"] = program, bool(track.is_drum), len(parts)
         rows.append(notes)
-        parts.append(Part(clean(track.name.rstrip("\0")), program, bool(track.is_drum)))
+        parts.append(_part(clean(track.name.rstrip("\0")), program, bool(track.is_drum), stated))
     if not rows:
         raise file.refuse("No notes", "Is it a file of settings or of lyrics alone?", "E_EMPTY")
     return Score.build(
@@ -85,6 +87,13 @@ def _score(file: File, parsed: Any) -> Score:
         key_map=_last_at([(k.time, k.key, bool(k.tonality)) for k in parsed.key_signatures if abs(k.key) <= 7]),
         parts=with_roles(parts),
     )
+
+
+def _part(name: str, program: int, is_drum: bool, stated: midi_scan.Statements) -> Part:
+    """A part; one marked as chord symbols is no written music, and a piano that no event asks for is not stated."""
+    if stated.chord_symbols and name == chords.PART.name:
+        return replace(chords.PART, program=program)
+    return Part(name, program, is_drum, program_stated=is_drum or program > 0 or stated.programs)
 
 
 def _last_at(rows: list[tuple]) -> list[tuple]:

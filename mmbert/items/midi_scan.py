@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from mmbert.items.roles import is_title
 from mmbert.items.text import clean, decode
 
-_META_TEXT, _META_NAME = 0x01, 0x03
+_TEXT, _NAME = 0x01, 0x03  # meta types
+_PROGRAM, _NOTE = -1, -2
 _KEYS = re.compile(r"\s*(title|composer|form|collection)\s*:\s*(\S.*)", re.I | re.S)
-_WORD_EVENTS = 200  # as far as words are looked for in a track
+_HEAD_EVENTS = 200  # as far as is looked into a track without notes
 
 
 class ScanError(ValueError):
@@ -82,48 +83,57 @@ def scan(data: bytes, max_tracks: int) -> Chunks:
     return Chunks(form, division, tuple(tracks))
 
 
-def words(data: bytes, chunks: Chunks) -> dict[str, str]:
-    """``title``, ``composer``, ``form`` and ``collection`` that the first track states; the others are not read.
+@dataclass(frozen=True)
+class Statements:
+    """What the events before each track's first note state.
 
-    Text events of the form ``title: X``, ``composer: X`` and so on hold; without ``title:``, the name of the first
-    track is the title where it is not an instrument's or a placeholder (``Piano``, ``Track 1``) and either the
-    track holds no note or it is the only one.
+    Attributes:
+        words: ``title``, ``composer``, ``form`` and ``collection`` as the first track states them.
+        programs: Whether any track names its instrument by a program change.
+        chord_symbols: Whether :func:`mmbert.items.write_midi` marked a track as chord symbols made audible.
     """
+
+    words: dict[str, str]
+    programs: bool
+    chord_symbols: bool
+
+
+CHORD_SYMBOLS = "chord symbols"  # the text event of such a track
+
+
+def statements(data: bytes, chunks: Chunks) -> Statements:
+    """Reads the head of every track.
+
+    Words: text events of the form ``title: X``, ``composer: X`` and so on in the first track hold. Without
+    ``title:``, the name of the first track is the title where it is not an instrument's or a placeholder
+    (``Piano``, ``Track 1``) and either the track holds no note or it is the only one.
+    """
+    heads = [_head(data, start, stop) for start, stop in chunks.tracks]
     found: dict[str, str] = {}
     name = ""
-    start, stop = chunks.tracks[0]
-    for kind, payload, before_notes in _texts(data, start, min(stop, len(data))):
-        content = clean(decode(payload))
-        if kind == _META_NAME and not name and (before_notes or len(chunks.tracks) == 1):
-            name = content
-        match = _KEYS.fullmatch(content) if kind == _META_TEXT else None
-        if match:
-            found.setdefault(match[1].lower(), clean(match[2]))
-    plays = len(chunks.tracks) > 1 and chunks.format == 1 and _has_note(data, start, stop)
+    for kind, payload in heads[0]:
+        if kind in (_TEXT, _NAME):
+            content = clean(decode(payload))
+            match = _KEYS.fullmatch(content) if kind == _TEXT else None
+            if kind == _NAME:
+                name = name or content
+            elif match:
+                found.setdefault(match[1].lower(), clean(match[2]))
+    plays = len(heads) > 1 and chunks.format == 1 and (_NOTE, b"") in heads[0]
     if "title" not in found and not plays and is_title(name):
         found["title"] = name
-    return found
+    return Statements(
+        found,
+        programs=any(kind == _PROGRAM for head in heads for kind, _ in head),
+        chord_symbols=any((_TEXT, CHORD_SYMBOLS.encode()) in head for head in heads),
+    )
 
 
-def _has_note(data: bytes, start: int, stop: int) -> bool:
-    return any(kind is None for kind, _, _ in _walk(data, start, stop))
-
-
-def _texts(data: bytes, start: int, stop: int) -> list[tuple[int, bytes, bool]]:
-    out, notes = [], False
-    for kind, payload, _ in _walk(data, start, stop):
-        if kind is None:
-            notes = True
-        elif kind in (_META_TEXT, _META_NAME):
-            out.append((kind, payload, not notes))
-    return out
-
-
-def _walk(data: bytes, start: int, stop: int) -> list[tuple[int | None, bytes, int]]:
-    """(meta type, payload, offset) of the events up to the first note (type None) or the bound; damage ends it."""
-    out: list[tuple[int | None, bytes, int]] = []
+def _head(data: bytes, start: int, stop: int) -> list[tuple[int, bytes]]:
+    """(meta type, _PROGRAM or _NOTE; payload) of a track's events up to its first note; damage ends it."""
+    out: list[tuple[int, bytes]] = []
     at, running = start, 0
-    while at < stop and len(out) < _WORD_EVENTS:
+    while at < stop and len(out) < _HEAD_EVENTS:
         while at < stop and data[at] & 0x80:  # delta time
             at += 1
         at += 1
@@ -138,21 +148,27 @@ def _walk(data: bytes, start: int, stop: int) -> list[tuple[int | None, bytes, i
         else:
             break
         if status in (0xFF, 0xF0, 0xF7):
-            kind = -1
-            if status == 0xFF:
-                kind, at = data[at], at + 1
-            size = 0
-            while at < stop:
-                byte = data[at]
-                size, at = size << 7 | byte & 0x7F, at + 1
-                if not byte & 0x80:
-                    break
-            if kind >= 0:
-                out.append((kind, data[at : min(at + size, stop)], at))
-            at += size
+            at = _payload(data, at, stop, status == 0xFF, out)
+        elif status >> 4 == 0x9:
+            out.append((_NOTE, b""))
+            break
         else:
-            if status >> 4 == 9:
-                out.append((None, b"", at))
-                break
+            if status >> 4 == 0xC:
+                out.append((_PROGRAM, b""))
             at += 1 if status >> 4 in (0xC, 0xD) else 2
     return out
+
+
+def _payload(data: bytes, at: int, stop: int, is_meta: bool, out: list[tuple[int, bytes]]) -> int:
+    """Takes a meta event or passes over a system exclusive one; where the next event begins."""
+    kind = data[at] if is_meta and at < stop else None
+    at += is_meta
+    size = 0
+    while at < stop:
+        byte = data[at]
+        size, at = size << 7 | byte & 0x7F, at + 1
+        if not byte & 0x80:
+            break
+    if kind is not None:
+        out.append((kind, data[at : min(at + size, stop)]))
+    return at + size

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mmbert.items.midi_scan import CHORD_SYMBOLS
 from mmbert.symbolic.score import Part, Score
 
 _WORDS = ("title", "composer", "form", "collection")
@@ -60,7 +61,9 @@ def _conductor(score: Score, metadata: Mapping[str, str]) -> list[Event]:
 
 def _part(notes: np.ndarray, part: Part, channel: int) -> list[Event]:
     events: list[Event] = [(0, 0, _meta(0x03, _text(part.name)))] if part.name else []
-    if not part.is_drum:
+    if not part.written:
+        events.append((0, 0, _meta(0x01, CHORD_SYMBOLS.encode())))
+    if not part.is_drum and (part.program_stated or part.program):
         events.append((0, 1, bytes([0xC0 | channel, part.program])))
     for onset, duration, pitch, velocity in notes[["onset", "duration", "pitch", "velocity"]].tolist():
         # Ends go before beginnings of the same tick, so that a repeated note is struck again.
