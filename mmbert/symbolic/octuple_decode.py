@@ -44,6 +44,8 @@ def decode(octuples: np.ndarray) -> Score:
         ValueError: naming the first row and field that is out of range or out of order.
     """
     x = np.asarray(octuples, np.int64).reshape(-1, len(FIELDS))
+    if not len(x):
+        return Score.build([], TICKS_PER_QUARTER)
     _check(x)
     bar, position, program, pitch, duration, velocity, metre, tempo = x.T
     start, changes = _bars(bar, position, metre)

@@ -187,7 +187,7 @@ def _tempo(score: Score, notes: np.ndarray, x: np.ndarray, onset: np.ndarray) ->
         "tempo_assumed": _n(np.isnan(stated)),
         "tempo_clipped": _n((bpm < 16) | (bpm > 256)),
         "tempo_unheard": _n(~heard),
-        "tempo_late": _n(heard & (first > tick)),
+        "tempo_late": _n(heard & (first > tick) & (tick > 0)),
     }
 
 
@@ -223,7 +223,7 @@ def _bars(encoding: Encoding, score: Score, onset: np.ndarray) -> dict[str, int 
     inside = ~np.isin(line.metre_start, line.start) & (line.metre_start > 0)
     return {
         "metre_unheard": _n(~heard),
-        "metre_late": _n(heard & (first >= tick + bar)),
+        "metre_late": _n(heard & (first >= tick + bar) & (tick > 0)),
         "metre_inside_bar": _n(inside) if muzic else 0,
         "bars_cut": _n(cut),
     }
