@@ -103,6 +103,7 @@ _SAID: dict[str, tuple[Reading, ...]] = {
     "brass": (("families", "=", "brass"),), "brass band": (("families", "=", "brass"),),
     "woodwind": (("families", "=", "reed"), ("families", "=", "pipe")),
     "choir": (("families", "=", "voice"),), "chorus": (("families", "=", "voice"),),
+    "a capella": (("families", "=", "voice"),), "a cappella": (("families", "=", "voice"),),
     "singer": (("families", "=", "voice"),), "voice": (("families", "=", "voice"),),
     "keyboard": (("families", "=", "piano"),), "synth": (("families", "=", "synth"),),
     "synthesizer": (("families", "=", "synth"),),

@@ -16,10 +16,8 @@ LENGTH_TOLERANCE = 0.1
 _N = r"(\d+(?:\.\d+)?)"
 _COUNT = rf"(\d+(?:\.\d+)?|{'|'.join(sorted(NUMBER_WORDS, key=len, reverse=True))})"
 _BPM = r"\s*(?:bpm|qpm|beats (?:per|a) minute)\b"
-_UNDER = (
-    r"(?:under|below|less than|at most|up to|no (?:more|longer) than|not (?:more|longer) than|within|fewer than|max)"
-)
-_OVER = r"(?:over|above|more than|at least|no less than|longer than|min)"
+_UNDER = r"(under|below|(?:less|fewer|shorter|(?:no|not) (?:more|longer)) than|at most|up to|within|max)"
+_OVER = r"(over|above|(?:more|longer|no less|no fewer) than|at least|min)"
 _TIME = r"[- ]?(seconds?|secs?|minutes?|mins?|(?<=\d)s|(?<=\d)m)\b"
 _PITCH = r"(middle c|[a-g][#b]?-?\d)"
 
@@ -62,12 +60,20 @@ def _tempo(s: Sentence) -> None:
         return ("tempo_bpm", ">=", bpm * (1 - TEMPO_TOLERANCE)), ("tempo_bpm", "<=", bpm * (1 + TEMPO_TOLERANCE))
 
     s.each(rf"\b(?:between |from )?{_N}\s*(?:-|and|to)\s*{_N}{_BPM}", between)
+    s.each(rf"\btempo (?:of |between |from )?{_N}\s*(?:-|and|to)\s*{_N}\b", between)
     s.each(rf"\b(?:faster|quicker) than {_N}(?:{_BPM})?", lambda m: (("tempo_bpm", ">", float(m[1])),))
     s.each(rf"\bslower than {_N}(?:{_BPM})?", lambda m: (("tempo_bpm", "<", float(m[1])),))
-    s.each(rf"\b{_OVER} {_N}{_BPM}", lambda m: (("tempo_bpm", ">", float(m[1])),))
-    s.each(rf"\b{_UNDER} {_N}{_BPM}", lambda m: (("tempo_bpm", "<", float(m[1])),))
+    for comparison in (_OVER, _UNDER):
+        s.each(rf"\b{comparison} {_N}{_BPM}", lambda m: _beyond("tempo_bpm", m[1], float(m[2])))
     s.each(rf"(?:\b(?:about|around|roughly|circa|ca\.?|at)\s+|~\s*|\b){_N}{_BPM}", about)
     s.each(rf"\btempo (?:of )?(?:about |around )?{_N}\b", about)
+
+
+def _beyond(facet: str, comparison: str, value: float) -> tuple[Reading, ...]:
+    """One bound; ``at most``, ``no more than`` and ``at least`` include it."""
+    inclusive = comparison.startswith(("at ", "no", "up", "within", "max", "min"))
+    more = comparison.startswith(("over", "above", "more", "longer", "at least", "no less", "no fewer", "min"))
+    return ((facet, (">" if more else "<") + "=" * inclusive, value),)
 
 
 def _number(text: str) -> float:
@@ -87,17 +93,19 @@ def _length(s: Sentence) -> None:
     def between(m: re.Match[str]) -> tuple[Reading, ...]:
         return ("duration_s", ">=", _seconds(m[1], m[3])), ("duration_s", "<=", _seconds(m[2], m[3]))
 
-    under, over = rf"(?:{_UNDER}|shorter than)", rf"(?:{_OVER})"
     s.each(rf"\b(?:between |from )?{_COUNT} (?:and|to) {_COUNT}{_TIME}(?: long)?", between)
-    s.each(rf"\b{under} {_COUNT}{_TIME}(?: long)?", lambda m: (("duration_s", "<", _seconds(m[1], m[2])),))
-    s.each(rf"\b{over} {_COUNT}{_TIME}(?: long)?", lambda m: (("duration_s", ">", _seconds(m[1], m[2])),))
+    for comparison in (_UNDER, _OVER):
+        s.each(
+            rf"\b{comparison} {_COUNT}{_TIME}(?: long)?",
+            lambda m: _beyond("duration_s", m[1], _seconds(m[2], m[3])),
+        )
     s.each(rf"\b(?:about |around |lasting )?{_COUNT}{_TIME}(?: long)?", about)
 
 
 def _parts_and_bars(s: Sentence) -> None:
     bars = r"[- ](?:bars?|measures?)\b(?: long)?"
-    s.each(rf"\b{_UNDER} {_COUNT}{bars}", lambda m: (("bars", "<", _number(m[1])),))
-    s.each(rf"\b{_OVER} {_COUNT}{bars}", lambda m: (("bars", ">", _number(m[1])),))
+    for comparison in (_UNDER, _OVER):
+        s.each(rf"\b{comparison} {_COUNT}{bars}", lambda m: _beyond("bars", m[1], _number(m[2])))
     s.each(rf"\b{_COUNT}{bars}", lambda m: (("bars", "=", _number(m[1])),))
     players = r"[- ](?:parts?|voices?|players?|instruments?|singers?|staves)\b"
     s.each(rf"\b(?:for |in )?{_COUNT}{players}", lambda m: (("parts", "=", _number(m[1])),) if m[1] != "a" else None)

@@ -20,6 +20,7 @@ from mmbert.types import Condition, Facets, Query
 _NEGATORS = r"\b(?:no|not|without|non|sans|except|excluding|nothing|never|minus|avoid)\b(?!\s+(?:only|just|but|matter))"
 LONGEST = 2000  # characters that are read; the text encoder reads fewer
 _NEGATED_WORDS = 3  # how far a negation reaches
+_COUNTED = r"\b(?!(?:a|an|any|the|of|or|and|in|by|too|very)\b)\S+"  # small words are not counted
 _REACH_ENDS = r"[,.;:!?]|\b(?:but|with|yet|instead|rather)\b"
 _INSTEAD = r"\b(?:instead of|rather than)\b"
 _INVERSE = {"=": "!=", "~": "!=", "!=": "=", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
@@ -58,9 +59,14 @@ def understand(
         words=words,
         meaning=_without(s.raw, spans),
         lexical=_lexical(s, reads, spans),
-        conditions=tuple(dict.fromkeys(conditions)),
+        conditions=_once(conditions),
         like=like,
     )
+
+
+def _once(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
+    """What was said twice is one condition, with the words that said it first."""
+    return tuple({(str(c), c.hard): c for c in reversed(conditions)}.values())[::-1]
 
 
 def _relative(s: Sentence, example: Facets) -> None:
@@ -156,7 +162,7 @@ def _reaches(s: Sentence, pattern: str) -> list[tuple[int, int]]:
             continue
         rest = s.plain[m.end() :]
         end = re.search(_REACH_ENDS, rest)
-        words = list(re.finditer(r"\S+", rest[: end.start()] if end else rest))[:_NEGATED_WORDS]
+        words = list(re.finditer(_COUNTED, rest[: end.start()] if end else rest))[:_NEGATED_WORDS]
         out.append((m.start(), m.end() + (words[-1].end() if words else 0)))
     return out
 
