@@ -116,13 +116,16 @@ _NO_TITLE = re.compile(
 
 
 def is_title(name: str) -> bool:
-    """Whether the name of a first track may be the piece's title: it names no instrument, role or nothing at all.
+    """Whether the name of a first track may be the piece's title: no instrument, role, file code or placeholder.
 
-    >>> is_title("Greensleaves"), is_title("Piano"), is_title("Track 1"), is_title("Piano Sonata No. 2")
-    (True, False, False, True)
+    >>> is_title("Greensleaves"), is_title("Piano"), is_title("Piano, Keys 1"), is_title("Track 1"), is_title("take_02")
+    (True, False, False, False, False)
+    >>> is_title("Piano Sonata No. 2"), is_title("The Four Seasons, Spring")
+    (True, True)
     """
-    words = _words(name)
-    if len(words) < 2 or _NO_TITLE.fullmatch(words):
+    words = _words(name.partition(",")[0])
+    code = " " not in name.strip() and re.search(r"[\d_]", name) is not None
+    if len(words) < 2 or code or _NO_TITLE.fullmatch(words):
         return False
     bare = re.sub(r" ?\b(i{1,3}|iv|v|\d+|left|right|hand|staff|rh|lh|primo|secondo)\b", "", words).strip()
     instrument = bare in NAMES or any(bare == wanted for wanted, _ in _SCORE_NAMES)
