@@ -137,11 +137,11 @@ def _tempo(score: Score) -> float | None:
 
 
 def _metre(score: Score) -> str | None:
-    """The metre in force for the longest time."""
+    """The metre in force for most bars."""
     if not len(score.metre_map):
         return None
     rows, which = np.unique(score.bar_metres, axis=0, return_inverse=True)
-    numerator, denominator = rows[np.bincount(which.ravel(), np.diff(score.bar_lines)).argmax()]
+    numerator, denominator = rows[np.bincount(which.ravel()).argmax()]
     return f"{numerator}/{denominator}"
 
 

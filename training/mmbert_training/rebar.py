@@ -22,6 +22,7 @@ TICKS = 480
 FILES = ("beat_midi.txt", "beat_audio.txt", "chord_midi.txt")
 _FLAG, _AUDIO, _CHORD = 1.0, 1.0, 0.5  # weights of the three votes
 _SAME_RATE = 0.05  # downbeats of the recording count where both files have the same beats, up to this share
+_EARLY = 1 / 16  # a first note so little (of a beat) before the first beat is on it
 _BARS_TO_SLIP = 8  # a new phase has to hold for so many bars
 
 
@@ -95,7 +96,7 @@ def chord_changes(files: Mapping[str, str]) -> np.ndarray:
 def _table(files: Mapping[str, str], name: str) -> np.ndarray:
     try:
         rows = [[float(v) for v in line.split()] for line in files[name].splitlines() if line.strip()]
-        return np.array(rows, dtype=np.float64).reshape(len(rows), -1)
+        return np.array(rows, dtype=np.float64) if rows else np.empty((0, 3))
     except KeyError:
         raise DataError(name, "is missing beside the song", "The zip is not POP909 as expected") from None
     except ValueError:
@@ -150,7 +151,7 @@ def _extended(times: np.ndarray, score: Score) -> tuple[np.ndarray, int]:
     """Beat times with as many beats at both ends as the notes need, and how many came before the first."""
     step = float(np.median(np.diff(times)))
     first, last = score.seconds(int(score.notes["onset"].min())), score.duration_s
-    before = max(0, int(np.ceil((times[0] - first) / step)))
+    before = max(0, int(np.ceil((times[0] - first) / step - _EARLY)))
     behind = max(0, int(np.ceil((last - times[-1]) / step))) + 1
     head, tail = times[0] - step * np.arange(before, 0, -1), times[-1] + step * np.arange(1, behind + 1)
     return np.r_[head, times, tail], before
