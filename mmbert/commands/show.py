@@ -48,8 +48,8 @@ def _facets(item: Item) -> Facets:
     if item.score is not None:
         return score_facets(item.score, item.metadata)
     duration = item.recording.duration_s if item.recording is not None else None
-    stated = {name: item.metadata.get(name) for name in ("title", "composer", "form")}
-    return Facets(duration_s=duration, **stated)
+    says = item.metadata.get
+    return Facets(duration_s=duration, title=says("title"), composer=says("composer"), form=says("form"))
 
 
 def _to_json(item: Item, facets: Facets) -> dict[str, Any]:

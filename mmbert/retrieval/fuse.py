@@ -67,6 +67,6 @@ def fuse(
     return np.round(total + NAMED * tier, 6)
 
 
-def ranking(fused: np.ndarray, uids: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """``rows`` best first; ties by uid."""
-    return rows[np.lexsort((uids[rows].astype(str), -fused[rows]))] if len(rows) else rows
+def ranking(fused: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """``rows`` best first; ties in order of row, which is the order of uid."""
+    return rows[np.lexsort((rows, -fused[rows]))]

@@ -115,7 +115,7 @@ def _metre(s: Sentence) -> None:
     time = r"(?:\s+(?:time|met(?:re|er)))?"
     s.each(rf"(?<![\d/])(\d{{1,2}}/(?:1|2|4|8|16|32)){time}(?![\d/])", lambda m: (("metre", "=", m[1]),))
     for pattern, metre in METRES:
-        s.each(rf"\b(?:in )?{pattern}\b", lambda _, metre=metre: (("metre", "=", metre),))
+        s.mark(rf"\b(?:in )?{pattern}\b", ("metre", "=", metre))
     ends = r"(?=\s*(?:$|[,.;:!?]|(?:time|and|with|for|but|please|to (?:a|the) bar)\b))"
     s.each(rf"\bin ({'|'.join(IN_N)}){ends}", lambda m: (("metre", "=", IN_N[m[1]]),))
 
@@ -124,10 +124,9 @@ def _pitch(text: str) -> int:
     """MIDI pitch of ``middle c``, ``c4``, ``bb3``."""
     if text == "middle c":
         return MIDDLE_C
-    m = re.fullmatch(r"([a-g])([#b]?)(-?\d)", text)
-
-    step = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}[m[1]]
-    return step + {"#": 1, "b": -1, "": 0}[m[2]] + 12 * (int(m[3]) + 1)
+    step = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}[text[0]]
+    accidental, octave = re.findall(r"[#b]|-?\d", text[1:])[:-1], int(re.findall(r"-?\d", text)[-1])
+    return step + sum(1 if a == "#" else -1 for a in accidental) + 12 * (octave + 1)
 
 
 def _range(s: Sentence) -> None:

@@ -70,7 +70,7 @@ def search(
     if like is not None and (own := generation.row_of(like.uid)) is not None:
         keep[own] = False
     evidence = _look(generation, embedder, query, like, unit)
-    order = ranking(evidence.fused, generation.pieces.uid, np.flatnonzero(keep))
+    order = ranking(evidence.fused, np.flatnonzero(keep))
     shares = shares_beaten(evidence.fused)
     hits = tuple(
         _hit(generation, query, evidence, row, rank, float(shares[row]), folded, like)

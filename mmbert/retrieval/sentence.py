@@ -60,6 +60,10 @@ class Sentence:
                 if readings is not None:
                     self.take(m.start(), m.end(), readings, hard)
 
+    def mark(self, pattern: str, *readings: Reading) -> None:
+        """Take each free match of a pattern as the same readings; none for what only looks like something."""
+        self.each(pattern, lambda _: readings)
+
     def free_words(self) -> Iterator[re.Match[str]]:
         """Words of which no character is taken."""
         for m in re.finditer(r"[^\W_]+(?:'[^\W_]+)?", self.plain):

@@ -74,23 +74,23 @@ def _relative(s: Sentence, example: Facets) -> None:
         value = known_value(example, facet)
         if value is not None:
             reading: Reading = (facet, operator, round(float(value), 2))
-            s.each(rf"\b(?:{pattern})\b", lambda _, reading=reading: (reading,))
+            s.mark(rf"\b(?:{pattern})\b", reading)
 
 
 def _vocabulary(s: Sentence) -> None:
     """Pace, qualities, instruments and forms; first what only looks like one of them."""
     for trap in (r"quick[- ]?steps?", r"bass (?:clef|line)s?", r"in march\b(?! time)", r"player piano", r"on air"):
-        s.each(rf"\b{trap}\b", lambda _: ())
-    s.each(r"\b(?:more slowly|slower|calmer)\b", lambda _: (("pace", "=", "slow"),))
-    s.each(r"\b(?:faster|quicker|livelier)\b", lambda _: (("pace", "=", "fast"),))
-    s.each(r"\ballegro (?:moderato|ma non troppo|non troppo)\b", lambda _: (("pace", "=", "brisk"),))
-    s.each(r"\bminuets? and trios?\b", lambda _: (("form", "=", "minuet"),))
+        s.mark(rf"\b{trap}\b")
+    s.mark(r"\b(?:more slowly|slower|calmer)\b", ("pace", "=", "slow"))
+    s.mark(r"\b(?:faster|quicker|livelier)\b", ("pace", "=", "fast"))
+    s.mark(r"\ballegro (?:moderato|ma non troppo|non troppo)\b", ("pace", "=", "brisk"))
+    s.mark(r"\bminuets? and trios?\b", ("form", "=", "minuet"))
     tables = instruments() | forms()
     s.each(rf"\b(?:{alternatives(tables)})\b", lambda m: tables[m.group()])
     for word, readings in paces().items():
-        s.each(rf"\b{word}\b(?! strings)", lambda _, readings=readings: readings)
+        s.mark(rf"\b{word}\b", *readings)
     for pattern, reading in QUALITIES:
-        s.each(rf"\b(?:{pattern})(?!\w)", lambda _, reading=reading: (reading,))
+        s.mark(rf"\b(?:{pattern})(?!\w)", reading)
 
 
 def _names(s: Sentence, names: Names) -> None:
