@@ -152,7 +152,7 @@ def by_music21(path: Path) -> tuple[Cells, float]:
     return cells(
         (float(note.getOffsetInHierarchy(score)), float(note.duration.quarterLength), pitch.midi)
         for note in score.recurse().notes
-        if not isinstance(note, music21.harmony.Harmony) and not note.duration.isGrace
+        if not isinstance(note, music21.harmony.Harmony) and not note.duration.isGrace and note.style.noteSize != "cue"
         for pitch in getattr(note, "pitches", ())
     ), seconds
 

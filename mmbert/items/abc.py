@@ -30,10 +30,11 @@ NOT = ("E_NOT_ABC", "has no ABC tune", "A tune begins with a line X: and has a l
 
 _FIRST = re.compile(r"^X:[ \t]*\d*", re.M)
 _FIELD = re.compile(r"([A-Za-z+]):(?![|:])\s*(.*)")
-_VOICE = re.compile(r"\[V:\s*([^\]]*)\]")
+_VOICE = re.compile(r"\[V:\s*([^\]]{0,200})\]")
 _PROGRAM = re.compile(r"(?:%%|I:)\s*MIDI[ =]+program\s+(\d{1,3})(?:\s+(\d{1,3}))?")
 _COMMENT = re.compile(r"(?<!\\)%.*")
 _INHERITED = "MLQRCBK"  # what a file's header hands to its tunes
+_FIELD_LENGTH = 1000  # characters of a field that are read
 _NOT_A_COMPOSER = re.compile(
     r"(words|text|lyrics|copyright|setting|arr|arranged|translat|this score|transcri|source)\b", re.I
 )
@@ -100,6 +101,8 @@ def _item(file: File, number: int, text: str, preamble: dict[str, list[str]]) ->
         return file.refuse(f"{label}: {fault}", "Is a number in it mistyped?", "E_ABC_LIMIT")
     except ItemError as fault:
         return fault
+    except (ValueError, ArithmeticError, LookupError) as fault:
+        return file.refuse(f"{label} cannot be read ({clean(str(fault), 100)})", "Is it damaged?", "E_DAMAGED")
     return Item("score", file.source(number), metadata(tune), score=score)
 
 
@@ -184,7 +187,7 @@ class _TuneReader:
                 if music:  # an empty line ends a tune; what follows is free text
                     break
             elif (m := _FIELD.match(line)) and not (self.in_body and m[1] in "abcdefgz"):
-                self._field(m[1], _COMMENT.sub("", m[2]).strip(), line)
+                self._field(m[1], _COMMENT.sub("", m[2]).strip()[:_FIELD_LENGTH], line)
             else:
                 self._start_body()
                 self._music(_COMMENT.sub("", line))

@@ -17,6 +17,7 @@ from mmbert.symbolic.score import Part, Score
 Mark = tuple[int, str, object]
 Segment = tuple[int, int]
 MAX_SEGMENTS = 10_000
+MAX_EVENTS = 100_000  # chord symbols or changes
 
 
 class PlayError(ValueError):
@@ -118,9 +119,11 @@ def plan(voice: Voice, part_order: str, end: int, limit: int) -> list[Segment]:
     stops = [t for t, _ in parts[1:]] + [end]
     spans = {name: (t, stop) for (t, name), stop in reversed(list(zip(parts, stops)))}  # the first of a name holds
     out = unfold(_within(marks, 0, parts[0][0]), 0, parts[0][0]) if parts[0][0] else []
+    unfolded = {name: unfold(_within(marks, *span), *span) for name, span in spans.items() if name in labels}
     for label in labels:
-        if label in spans:
-            out += unfold(_within(marks, *spans[label]), *spans[label])
+        out += unfolded.get(label, [])
+        if len(out) > MAX_SEGMENTS:
+            break
     return out
 
 
@@ -217,6 +220,8 @@ def _mapped(events: Sequence[tuple], segments: Sequence[Segment], carry: bool = 
     offset = 0
     for a, b in segments:
         low, high = bisect_left(times, a), bisect_left(times, b)
+        if len(out) + high - low > MAX_EVENTS:
+            raise PlayError(f"it has more than {MAX_EVENTS} chord symbols or changes")
         found = [(max(t, a), value) for t, value in events[low:high]]
         if carry and (before := bisect_right(times, a)) and (not found or found[0][0] > a):
             found.insert(0, (a, events[before - 1][1]))

@@ -12,16 +12,17 @@ from mmbert.items.metres import Metre
 
 _LENGTH = r"\d*(?:/+\d*)?"
 _NOTE = rf"(?P<acc>\^\^|\^|__|_|=)?(?P<letter>[A-Ga-g])(?P<octave>[,']*)(?P<len>{_LENGTH})"
+# Every pattern below looks a bounded way ahead, so that no line costs more than its length.
 _TOKEN = re.compile(
     rf"""
       (?P<space>[\s`$*;]+|\\|y\d*)
     | (?P<note>{_NOTE})
-    | (?P<bar>:+\|+\]?:*|\[?\|+\]?:*|:{{2,}}|\.\|)(?P<volta>\[?(?:\d+[.,-]*)+)?
-    | (?P<ending>\[(?P<numbers>(?:\d+[.,-]*)+))
-    | (?P<field>\[(?P<name>[A-Za-z]):(?P<value>[^\]]*)\])
+    | (?P<bar>:+\|+\]?:*|\[?\|+\]?:*|:{{2,}}|\.\|)(?P<volta>\[?\d[\d.,-]*)?
+    | (?P<ending>\[(?P<numbers>\d[\d.,-]*))
+    | (?P<field>\[(?P<name>[A-Za-z]):(?P<value>[^\]]{{0,200}})\])
     | (?P<chord>\[(?P<inner>[^\]\[|]*)\](?P<chordlen>{_LENGTH}))
     | (?P<symbol>"[^"]*"?)
-    | (?P<deco>![^!|\[\]"]*!|\+[a-z.<>()0-9]{{2,}}\+)
+    | (?P<deco>![^!|\[\]"]{{0,80}}!|\+[a-z.<>()0-9]{{2,}}\+)
     | (?P<grace>\{{[^}}]*\}}?)
     | (?P<tuplet>\((?P<p>\d)(?::(?P<q>\d*))?(?::(?P<r>\d*))?)
     | (?P<broken>>+|<+)
@@ -132,7 +133,7 @@ class Voice:
             self._notes([], m["restlen"])
         elif m["bars"] is not None:
             num, den = self.metre or (4, 4)
-            self._advance(WHOLE * num // den * min(int(m["count"] or 1), 10_000), len(self.notes))
+            self._advance(WHOLE * num // den * int(m["count"][:4] or 1), len(self.notes))
         elif m["tie"] is not None:
             self._tie()
         elif m["over"] is not None:
@@ -211,8 +212,8 @@ class Voice:
             return
         compound = self.metre is not None and self.metre[0] in (6, 9, 12)
         n = 3 if compound else 2
-        q = int(m["q"]) if m["q"] else {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}.get(p, n)
-        self.tuplet = (int(m["r"]) if m["r"] else p, max(q, 1), p)
+        q = int(m["q"][:2]) if m["q"] else {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}.get(p, n)
+        self.tuplet = (int(m["r"][:2]) if m["r"] else p, max(q, 1), p)
 
     def _decoration(self, text: str) -> None:
         word = text[1:-1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from pathlib import Path
 
 import pytest
@@ -287,3 +289,14 @@ def test_limits(tmp_path):
 )  # fmt: skip
 def test_nonsense_is_passed_over(music):
     assert pitches(tune(f"{music}\n| G|"))[-1] == 67
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["[V:", "[K:", "[", '"C"', "!", "{", "|:", "[1", "(3", "C-", "Q:1/4", "1" , "P:A\n", "C>"],
+)  # fmt: skip
+def test_a_long_line_costs_no_more_than_its_length(line):
+    began = time.perf_counter()
+    with contextlib.suppress(ValueError):
+        tune(line * (60_000 // len(line)) + "\nC|")
+    assert time.perf_counter() - began < 5
