@@ -67,8 +67,8 @@ def _search_tab(state: PageState) -> None:
     # The script owns the question (words, filters, example); typing only tells it.
     words.submit(fn=None, inputs=[words], js="(words) => { window.mmbert && window.mmbert.type(words); }")
     results.ask(ask, outputs=[results], trigger_mode="always_last", **_PRIVATE)
-    upload.upload(drop, inputs=[upload], outputs=[results], **_PRIVATE)
-    upload.upload(fn=None, js="() => { window.mmbert && window.mmbert.reading(); }")
+    reading = "(path) => { window.mmbert && window.mmbert.reading(); return [path]; }"
+    upload.upload(drop, inputs=[upload], outputs=[results], js=reading, **_PRIVATE)
 
 
 def _html(elem_id: str, template: str, script: str | None = None, value: Any = None) -> gr.HTML:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from mmbert.errors import LibraryError, MmbertError, SpaceError
 
-MUSIC, LIBRARY, STATE = "music", "library", "demo.json"
+FILES, LIBRARY, STATE = "files", "library", "demo.json"
+MUSIC = "music"  # the folder in the archive; licences and attribution lie beside it
 MOST_BYTES, MOST_FILES = 64 * 2**20, 5000
 Say = Callable[[str], None]
 
@@ -56,9 +57,9 @@ def prepare(folder: Path, say: Say, weights: str | None = None, archive: Path | 
         if known == state and _is_sound(folder / LIBRARY):
             return folder / LIBRARY
         folder.mkdir(parents=True, exist_ok=True)
-        if known.get("music") != digest or not (folder / MUSIC).is_dir():
-            say(f"Unpacking the demo music into {folder / MUSIC}")
-            unpack(archive, folder / MUSIC)
+        if known.get("music") != digest or not (folder / FILES).is_dir():
+            say(f"Unpacking the demo music into {folder / FILES}")
+            unpack(archive, folder / FILES)
             _remember(folder, {"music": digest})
         _build(folder, say, weights)
         _remember(folder, state)
@@ -132,7 +133,7 @@ def _build(folder: Path, say: Say, weights: str | None) -> None:
             advance(done - shown, f"{pieces:,} pieces", total)
             shown = done
 
-        report = build_library(folder / LIBRARY, [folder / MUSIC], embedder, progress=show)
+        report = build_library(folder / LIBRARY, [folder / FILES / MUSIC], embedder, progress=show)
     say(f"{report.pieces:,} pieces in {report.seconds:.0f} s")
 
 

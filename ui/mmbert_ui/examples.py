@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from mmbert.facets import tokens_of
 from mmbert.types import Facets
 
-MOST = 5
+MOST = 4
 _PACE = {"pace=fast": "lively", "pace=slow": "slow", "tempo=fast": "fast", "tempo=slow": "slow"}
 _VOICES = {"parts=two": "two-part", "parts=three": "three-part", "parts=four": "four-part"}
 
@@ -86,10 +86,15 @@ def _instruments(rows: Rows) -> str | None:
     """The commonest group of two or three instruments; else a single one other than the piano."""
     groups = Counter(f.instruments for _, f in rows if 2 <= len(f.instruments) <= 3 and "drums" not in f.instruments)
     if groups:
-        names = max(groups, key=lambda n: (groups[n], n))
+        names = [_short(n) for n in max(groups, key=lambda n: (groups[n], n))]
         return f"{', '.join(names[:-1])} and {names[-1]}"
     alone = Counter(i for _, f in rows for i in f.instruments if "piano" not in i and i != "drums")
     return f"music with {max(alone, key=lambda n: (alone[n], n))}" if alone else None
+
+
+def _short(instrument: str) -> str:
+    """What people say: ``piano`` for ``acoustic grand piano``."""
+    return "piano" if instrument.endswith("piano") else instrument
 
 
 def _metres(rows: Rows) -> str | None:
