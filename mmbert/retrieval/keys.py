@@ -23,6 +23,8 @@ def read_keys(s: Sentence) -> None:
     s.each(r"\b([a-h](?:is|es|s)?)[ -](dur|moll)\b", _german)
     s.each(r"\b(do|ut|re|mi|fa|sol|la|si)( diese| bemol| bemolle)? (majeur|mineur|maggiore|minore)\b", _romance)
     s.each(rf"\b(?:in|key of)\s+(?:the key of\s+)?{_NOTE}(?![a-z0-9'#-])", lambda m: _tonic_alone(s, m))
+    s.each(rf"\b(?:cent(?:red|ered) on|tonic) {_NOTE}(?![a-z0-9'#-])", lambda m: _tonic_alone(s, m))
+    s.each(rf"\bwith {_NOTE} as (?:the )?tonic\b", lambda m: (("key", "=", _tonic(*m.groups())),))
     s.each(r"^\s*([a-g])(?:[ -](sharp|flat)|(#|b))\s*$", lambda m: (("key", "=", _tonic(m[1], m[2], m[3])),))
     s.each(r"\b([a-g])(#|b)?m\b(?!')", lambda m: _chord(s, m))
     s.each(r"\b(major|minor)\s+(?:instead of|rather than|not)\s+(?:major|minor)\b", lambda m: (("mode", "=", m[1]),))

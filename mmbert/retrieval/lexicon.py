@@ -22,36 +22,52 @@ def _words(text: str) -> frozenset[str]:
 
 PACE: dict[str, str] = {
     "slow": "slow slowly slowish slow-moving unhurried leisurely adagio adagietto largo larghetto lento grave lentement"
-    " langsam",
-    "moderate": "moderate medium-tempo mid-tempo andante andantino walking-pace",
+    " langsam calm relaxed sustained takes-its-time long-notes",
+    "moderate": "moderate medium-tempo mid-tempo medium-paced medium-speed steady flowing andante andantino"
+    " walking-pace",
     "brisk": "brisk briskly moderato allegretto con-moto",
     "fast": "fast fast-moving quick quickly lively rapid rapidly sprightly spirited energetic upbeat up-tempo uptempo"
-    " speedy allegro vivace vivo presto prestissimo schnell lebhaft animated vigorous",
+    " speedy allegro vivace vivo presto prestissimo schnell lebhaft animated vigorous high-speed"
+    " full-of-energy running-notes",
 }  # fmt: skip
 """Class of pace -> words; a hyphen also stands for a space. The classes are those of ``BINS["tempo"]``."""
 
 _LENGTH, _LOUD, _DENSITY = BINS["length"].bounds, BINS["dynamics"].bounds, BINS["density"].bounds
 MIDDLE_C = 60
+_HIGH: Reading = ("pitch_low", ">=", MIDDLE_C)
+_LOW: Reading = ("pitch_high", "<", MIDDLE_C)
+_ONE_LINE: Reading = ("polyphony", "<", BINS["texture"].bounds[0])
+_THICK: Reading = ("polyphony", ">=", BINS["texture"].bounds[-1])
+_MANY: Reading = ("parts", ">=", BINS["parts"].bounds[-1])
 QUALITIES: tuple[tuple[str, Reading], ...] = (
     (r"short|brief|shortish|miniature", ("duration_s", "<", _LENGTH[0])),
-    (r"long(?!\s+(?:notes?|ago|way|time))|lengthy|extended", ("duration_s", ">=", _LENGTH[1])),
-    (r"quiet|quietly|soft|softly|hushed|pianissimo", ("velocity_mean", "<", _LOUD[0])),
-    (r"loud|loudly|forceful|fortissimo", ("velocity_mean", ">=", _LOUD[1])),
-    (r"sparse|uncluttered|few notes", ("notes_per_bar", "<", _DENSITY[0])),
-    (r"busy|dense|many notes|lots of notes|full of notes", ("notes_per_bar", ">=", _DENSITY[1])),
-    (r"monophonic|single[- ]line|one note at a time|unharmonised", ("polyphony", "<", BINS["texture"].bounds[0])),
-    (r"chordal|full chords|thick[- ]textured|thick texture", ("polyphony", ">=", BINS["texture"].bounds[2])),
-    (r"high[- ]pitched|(?:in a |in the )?high register|in the treble", ("pitch_low", ">=", MIDDLE_C)),
-    (r"low[- ]pitched|(?:in a |in the )?low register|deep", ("pitch_high", "<", MIDDLE_C)),
-    (r"high(?=\s*(?:$|[,.;!?]|and\b|but\b))", ("pitch_low", ">=", MIDDLE_C)),
-    (r"low(?=\s*(?:$|[,.;!?]|and\b|but\b))", ("pitch_high", "<", MIDDLE_C)),
-    (r"solo|unaccompanied", ("parts", "=", 1)),
+    (r"long(?!\s+(?:notes?|ago|way|time))|lengthy|extended|large[- ]scale", ("duration_s", ">=", _LENGTH[1])),
+    (r"(?:with |of )?(?:a )?few bars", ("bars", "<", BINS["bars"].bounds[0])),
+    (r"(?:with |of )?many bars", ("bars", ">=", BINS["bars"].bounds[1])),
+    (r"quiet|quietly|soft|softly|hushed|delicate|low volume|pianissimo", ("velocity_mean", "<", _LOUD[0])),
+    (r"loud|loudly|forceful|powerful|full volume|forte|fortissimo", ("velocity_mean", ">=", _LOUD[1])),
+    (r"monophonic|single[- ]line|melody[- ]only|just a melody|one note at a time|unharmonised", _ONE_LINE),
+    (r"without (?:chords|accompaniment)", _ONE_LINE),
+    (r"chordal|full chords|thick[- ]textured|thick texture|densely harmonised", _THICK),
+    (r"many notes at (?:once|a time)", _THICK),
+    (r"sparse|uncluttered|few notes(?! a second)", ("notes_per_bar", "<", _DENSITY[0])),
+    (r"busy|dense|intricate|ornate|(?:many|lots of|full of) notes(?! a second)", ("notes_per_bar", ">=", _DENSITY[1])),
+    (r"few notes a second", ("pace", "=", "slow")),
+    (r"many notes a second", ("pace", "=", "fast")),
+    (r"high[- ]pitched|(?:in (?:a |the )?)?(?:high|treble) (?:register|range)|treble(?! clef)", _HIGH),
+    (r"low[- ]pitched|(?:in (?:a |the )?)?(?:low|bass) (?:register|range)|bass[- ]heavy|deep", _LOW),
+    (r"high(?=\s*(?:$|[,.;!?]|and\b|but\b))", _HIGH),
+    (r"low(?=\s*(?:$|[,.;!?]|and\b|but\b))", _LOW),
+    (r"solo|unaccompanied|single[- ]part|(?:for )?a single instrument|one stave", ("parts", "=", 1)),
     (r"duets?|duos?", ("parts", "=", 2)),
     (r"trios?", ("parts", "=", 3)),
     (r"quartets?|satb", ("parts", "=", 4)),
     (r"quintets?", ("parts", "=", 5)),
     (r"sextets?", ("parts", "=", 6)),
-)  # fmt: skip
+    (r"many[- ](?:parts|instruments|voices|voiced)|multi[- ]instrument|large ensemble|full band|orchestral", _MANY),
+    (r"(?:five|5) or more (?:parts|players|voices|instruments)", _MANY),
+    (r"with a beat", ("has_drums", "=", True)),
+)
 
 # Said of an example: facet, and whether more or less of it is wanted.
 RELATIVE: tuple[tuple[str, str, str], ...] = (
@@ -76,12 +92,33 @@ _METRE_WORDS = {
     "four four": "4/4", "four two": "4/2", "five four": "5/4", "six four": "6/4", "six eight": "6/8",
     "seven eight": "7/8", "nine eight": "9/8", "twelve eight": "12/8",
 }  # fmt: skip
+_A_BAR = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "nine": 9, "twelve": 12}
 METRES: tuple[tuple[str, str], ...] = (
     *((rf"{words.replace(' ', '[- ]')}(?: time)?", metre) for words, metre in _METRE_WORDS.items()),
+    *(
+        (rf"{n} {note} notes (?:a|to the|per) (?:bar|measure)", f"{k}/{d}")
+        for note, d in (("half", 2), ("quarter", 4), ("eighth", 8))
+        for n, k in (
+            ("two", 2),
+            ("three", 3),
+            ("four", 4),
+            ("five", 5),
+            ("six", 6),
+            ("seven", 7),
+            ("nine", 9),
+            ("twelve", 12),
+        )
+    ),
+    *(
+        (rf"{n}(?: beats (?:a|to the|per) (?:bar|measure)|[- ]in[- ]a[- ]bar)", f"{k}/4")
+        for n, k in list(_A_BAR.items())[:5]
+    ),
     (r"common time", "4/4"),
     (r"cut[- ](?:common[- ])?time|alla breve", "2/2"),
     (r"(?:triple|waltz)[- ](?:time|met(?:re|er))", "3/4"),
     (r"(?:duple|polka)[- ](?:time|met(?:re|er))", "2/4"),
+    (r"quadruple[- ](?:time|met(?:re|er))", "4/4"),
+    (r"quintuple[- ](?:time|met(?:re|er))", "5/4"),
     (r"jig[- ]time", "6/8"),
     (r"slip[- ]jig[- ]time", "9/8"),
 )
@@ -91,7 +128,7 @@ IN_N = {"two": "2/4", "2": "2/4", "three": "3/4", "3": "3/4", "four": "4/4", "4"
 _COUNTS = "one two three four five six seven eight nine ten eleven twelve"
 NUMBER_WORDS = {word: n for n, word in enumerate(_COUNTS.split(), 1)} | {
     "a": 1, "an": 1, "half a": 0.5, "fifteen": 15, "sixteen": 16, "twenty": 20, "thirty": 30, "forty": 40,
-    "sixty": 60, "ninety": 90,
+    "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "a hundred": 100,
 }  # fmt: skip
 
 # What people say -> readings; singular, folded. General MIDI names are added below.
@@ -105,6 +142,13 @@ _SAID: dict[str, tuple[Reading, ...]] = {
     "choir": (("families", "=", "voice"),), "chorus": (("families", "=", "voice"),),
     "a capella": (("families", "=", "voice"),), "a cappella": (("families", "=", "voice"),),
     "singer": (("families", "=", "voice"),), "voice": (("families", "=", "voice"),),
+    "tuned percussion": (("families", "=", "chromatic percussion"),),
+    "mallet": (("families", "=", "chromatic percussion"),), "singing": (("families", "=", "voice"),),
+    "reed": (("families", "=", "reed"),), "woodwinds": (("families", "=", "reed"), ("families", "=", "pipe")),
+    "folk instrument": (("families", "=", "ethnic"),), "world instrument": (("families", "=", "ethnic"),),
+    "synth lead": (("families", "=", "synth lead"),), "synth pad": (("families", "=", "synth pad"),),
+    "sound effect": (("families", "=", "sound effects"),),
+    "string synth": (("instruments", "=", "synth strings"),), "brass synth": (("instruments", "=", "synth brass"),),
     "keyboard": (("families", "=", "piano"),), "synth": (("families", "=", "synth"),),
     "synthesizer": (("families", "=", "synth"),),
     **{n: (("families", "=", "strings"), ("parts", "=", k))
@@ -116,6 +160,7 @@ _SAID: dict[str, tuple[Reading, ...]] = {
         "baritone saxophone": "baritone sax", "horn": "french horn", "fiddle": "fiddle", "violoncello": "cello",
         "celli": "cello", "contrabass": "double bass", "upright bass": "acoustic bass",
         "bass guitar": "fingered bass", "cor anglais": "english horn", "steel drum": "steel drums",
+        "electric grand": "electric grand piano",
         "classical guitar": "nylon guitar", "acoustic guitar": "steel guitar", "glocken": "glockenspiel",
         "tin whistle": "whistle", "pennywhistle": "whistle", "penny whistle": "whistle", "flute": "flute",
         "traverso": "flute", "bagpipe": "bagpipes", "timpani": "timpani", "kettledrum": "timpani",
@@ -125,12 +170,13 @@ _SAID: dict[str, tuple[Reading, ...]] = {
 # General MIDI names that are ordinary words or would take a word that means something else.
 _NOT_INSTRUMENTS = _words(
     "rain soundtrack crystal atmosphere brightness goblins echoes sci-fi bird telephone helicopter applause gunshot"
-    " seashore voice drums whistle"
+    " seashore voice drums"
 )
 
 _FORM_SAID = {
     "cradle song": "lullaby", "study piece": "study", "christmas carol": "carol", "hymn tune": "hymn",
-    "sailor's hornpipe": "hornpipe",
+    "sailor's hornpipe": "hornpipe", "bluesy": "blues", "canonic": "canon", "danceable": "dance", "fugal": "fugue",
+    "jazzy": "swing", "swinging": "swing", "marching tune": "march", "notturno": "nocturne", "partita": "suite",
 }  # fmt: skip
 _NOT_FORMS = frozenset(("quartet", "trio"))  # said of the players: read as a number of parts
 FORM_METRE = {"waltz": "3/4"}
@@ -215,4 +261,12 @@ NO_COMPOSER = _words(
     " welsh american italian spanish basque dutch swedish norwegian danish finnish polish russian bohemian czech"
     " hungarian silesian medieval gregorian latin hebrew jewish spiritual volksweise gesangbuch psalter psalmody"
     " melody harmony band maestro beau song"
+)
+# Ordinary words that are one letter away from a word of this lexicon (from the 30,000 of the text model).
+NO_SLIPS = _words(
+    "arches ballard bosses cannons carlos carole celeste chairs choral chords chores danced dancer dancers finger"
+    " fingers ginger grasses hanson harmonic intention intentions linger marched marcia marshes martha masses matches"
+    " middle minute minutes niccolo passes recorded riddle romania spring springs staring storing strong strung studied"
+    " studios suited synthesized thames themed travers traverse values valves villas voiced walker walkers waller"
+    " walter walters winger"
 )

@@ -78,10 +78,12 @@ class Names:
                 yield Found("composer", value, spans[i - uses_first].start(), m.start() + len(bare))
 
     def closest_surname(self, word: str) -> str | None:
-        """The surname that one slip away from ``word`` would be, for words of six letters and more."""
-        if len(word) < 6:
-            return None
-        near = [entries[0][0] for surname, entries in self._surnames.items() if one_slip(fold(word), surname)]
+        """The surname that ``word`` is one slip away from; None where none or several are."""
+        near = [
+            entries[0][0]
+            for surname, entries in self._surnames.items()
+            if len(surname) > 5 and one_slip(fold(word), surname)
+        ]
         return near[0] if len(near) == 1 else None
 
 

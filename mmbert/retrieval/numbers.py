@@ -26,9 +26,9 @@ def read_numbers(s: Sentence) -> None:
     """Take everything that has a number in it. Order matters: the longer wording first."""
     _operators(s)
     _tempo(s)
+    _metre(s)
     _length(s)
     _parts_and_bars(s)
-    _metre(s)
     _range(s)
 
 
@@ -99,14 +99,14 @@ def _length(s: Sentence) -> None:
             rf"\b{comparison} {_COUNT}{_TIME}(?: long)?",
             lambda m: _beyond("duration_s", m[1], _seconds(m[2], m[3])),
         )
-    s.each(rf"\b(?:about |around |lasting )?{_COUNT}{_TIME}(?: long)?", about)
+    s.each(rf"\b(?:about |around |lasting )?(?!an? ){_COUNT}{_TIME}(?: long)?", about)
 
 
 def _parts_and_bars(s: Sentence) -> None:
     bars = r"[- ](?:bars?|measures?)\b(?: long)?"
     for comparison in (_UNDER, _OVER):
         s.each(rf"\b{comparison} {_COUNT}{bars}", lambda m: _beyond("bars", m[1], _number(m[2])))
-    s.each(rf"\b{_COUNT}{bars}", lambda m: (("bars", "=", _number(m[1])),))
+    s.each(rf"\b(?!an? ){_COUNT}{bars}", lambda m: (("bars", "=", _number(m[1])),))
     players = r"[- ](?:parts?|voices?|players?|instruments?|singers?|staves)\b"
     s.each(rf"\b(?:for |in )?{_COUNT}{players}", lambda m: (("parts", "=", _number(m[1])),) if m[1] != "a" else None)
 

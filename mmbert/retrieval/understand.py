@@ -11,7 +11,17 @@ from collections.abc import Sequence
 
 from mmbert.retrieval.conditions import known_value
 from mmbert.retrieval.keys import read_keys
-from mmbert.retrieval.lexicon import QUALITIES, RELATIVE, STOP, Reading, alternatives, forms, instruments, paces
+from mmbert.retrieval.lexicon import (
+    NO_SLIPS,
+    QUALITIES,
+    RELATIVE,
+    STOP,
+    Reading,
+    alternatives,
+    forms,
+    instruments,
+    paces,
+)
 from mmbert.retrieval.names import Found, Names, one_slip
 from mmbert.retrieval.numbers import read_numbers
 from mmbert.retrieval.sentence import Read, Sentence, condition
@@ -19,6 +29,7 @@ from mmbert.types import Condition, Facets, Query
 
 _NEGATORS = r"\b(?:no|not|without|non|sans|except|excluding|nothing|never|minus|avoid)\b(?!\s+(?:only|just|but|matter))"
 LONGEST = 2000  # characters that are read; the text encoder reads fewer
+_SLIP_LETTERS = 6  # shorter words are too near to others
 _NEGATED_WORDS = 3  # how far a negation reaches
 _COUNTED = r"\b(?!(?:a|an|any|the|of|or|and|in|by|too|very)\b)\S+"  # small words are not counted
 _REACH_ENDS = r"[,.;:!?]|\b(?:but|with|yet|instead|rather)\b"
@@ -126,10 +137,13 @@ def _slips(s: Sentence, names: Names) -> None:
     tables = instruments() | forms()
     for m in list(s.free_words()):
         word = m.group()
-        near = {tables[known] for known in tables if len(word) >= 6 and len(known) >= 6 and one_slip(word, known)}
+        if len(word) < _SLIP_LETTERS or word in NO_SLIPS:
+            continue
+        near = {tables[k] for k in tables if len(k) >= _SLIP_LETTERS and k[0] == word[0] and one_slip(word, k)}
         if len(near) == 1:
             s.take(m.start(), m.end(), near.pop())
-        elif not near and (surname := names.closest_surname(word)):
+        # A composer asked for comes first in the ranking, so a guess needs a capital letter.
+        elif not near and s.raw[m.start()].isupper() and (surname := names.closest_surname(word)):
             s.take(m.start(), m.end(), (("composer", "~", surname),))
 
 
