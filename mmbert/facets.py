@@ -270,10 +270,10 @@ BINS: dict[str, Bins] = {
     "bars": Bins((20, 72), ("few", "", "many")),
     "parts": Bins((2, 3, 4, 5), ("one", "two", "three", "four", "many")),
     "texture": Bins((1.15, 2.3, 4.6), ("single line", "thin", "", "thick")),  # notes sounding at once
-    "density": Bins((5.5, 18), ("sparse", "", "dense")),  # notes a bar, all parts
-    "range": Bins((18, 55), ("narrow", "", "wide")),  # semitones, all parts: chords under a tune widen it
-    "register": Bins((56, 67), ("low", "", "high")),  # middle of lowest and highest pitch
-    "dynamics": Bins((58, 92), ("soft", "", "loud")),  # mean velocity
+    "density": Bins((5.5, 19), ("sparse", "", "dense")),  # notes a bar, all parts
+    "range": Bins((15, 55), ("narrow", "", "wide")),  # semitones, all written parts
+    "register": Bins((57, 70), ("low", "", "high")),  # middle of lowest and highest pitch
+    "dynamics": Bins((60, 90), ("soft", "", "loud")),  # mean velocity
 }
 
 
