@@ -25,7 +25,7 @@ from mmbert.types import Item
 if TYPE_CHECKING:
     from mmbert.items.reader import File
 
-SUFFIXES = (".abc",)
+SUFFIXES: tuple[str, ...] = (".abc",)
 NOT = ("E_NOT_ABC", "has no ABC tune", "A tune begins with a line X: and has a line K:")
 
 _FIRST = re.compile(r"^X:[ \t]*\d*", re.M)

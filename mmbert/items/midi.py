@@ -23,7 +23,7 @@ from mmbert.types import Item
 if TYPE_CHECKING:
     from mmbert.items.reader import File
 
-SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
+SUFFIXES: tuple[str, ...] = (".mid", ".midi", ".kar", ".rmi")
 NOT = ("E_NOT_MIDI", "does not begin as a MIDI file does", "Is it another format under this name?")
 
 
@@ -43,13 +43,7 @@ def read(file: File) -> Iterator[Item]:
         chunks = midi_scan.scan(data, limits.tracks)
     except midi_scan.ScanError as fault:
         raise file.refuse(fault.fault, fault.hint, fault.code) from None
-    import symusic
-
-    try:
-        parsed = symusic.Score.from_midi(data[midi_scan.start_of(data) :])
-    except (RuntimeError, ValueError) as fault:
-        hint = f"Is it damaged? ({clean(str(fault), 120)})"
-        raise file.refuse("has events that cannot be followed", hint, "E_MIDI_DAMAGED") from None
+    parsed = _parsed(file, data[midi_scan.start_of(data) :])
     bounds.check_notes(file, sum(len(t.notes) for t in parsed.tracks), "E_MIDI_LIMIT")
     events = len(parsed.tempos) + len(parsed.time_signatures) + len(parsed.key_signatures)
     bounds.check_map(file, events, "E_MIDI_LIMIT")
@@ -59,8 +53,19 @@ def read(file: File) -> Iterator[Item]:
     yield Item("score", file.source(), stated.words, score=score)
 
 
+def _parsed(file: File, data: bytes) -> Any:
+    import symusic
+
+    try:
+        return symusic.Score.from_midi(data)
+    except (RuntimeError, ValueError) as fault:
+        hint = f"Is it damaged? ({clean(str(fault), 120)})"
+        raise file.refuse("has events that cannot be followed", hint, "E_MIDI_DAMAGED") from None
+
+
 def _score(file: File, parsed: Any, stated: midi_scan.Statements) -> Score:
-    rows, parts = [], []
+    rows: list[np.ndarray] = []
+    parts: list[Part] = []
     for track in parsed.tracks:
         if not len(track.notes):
             continue

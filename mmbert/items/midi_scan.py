@@ -62,7 +62,8 @@ def scan(data: bytes, max_tracks: int) -> Chunks:
     if division == 0 or division & 0x8000:
         hint = "Save it with ticks per quarter note"
         raise ScanError("E_MIDI_TIMECODE", "counts time in film frames, not in beats", hint)
-    at, tracks = start + 8 + length, []
+    at = start + 8 + length
+    tracks: list[tuple[int, int]] = []
     while at < len(data) and len(tracks) < claimed:
         if len(data) - at < 8:
             break

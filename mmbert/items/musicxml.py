@@ -26,7 +26,7 @@ from mmbert.types import Item
 if TYPE_CHECKING:
     from mmbert.items.reader import File
 
-SUFFIXES = (".musicxml", ".xml", ".mxl")
+SUFFIXES: tuple[str, ...] = (".musicxml", ".xml", ".mxl")
 NOT = ("E_NOT_MUSICXML", "holds no MusicXML score", "Is it another format under this name?")
 _ROOTS = ("score-partwise", "score-timewise")
 _MAX_RESOLUTION = 10_080  # ticks a quarter; finer times are rounded to 960
@@ -122,36 +122,42 @@ def _score(file: File, root: Element) -> Score:
     readers = [PartReader(unit, declared.get(id_)) for id_ in measures]
     read = [[r.measure(m) for m in ms] for r, ms in zip(readers, measures.values())]
     starts = _lines(read)
-    rows: list[tuple] = []
-    parts: list[Part] = []
-    for reader, part_measures in zip(readers, read):
-        notes = reader.joined(part_measures, starts)
-        if notes:
-            # The name first: many programs in MusicXML are stand-ins (a voice played as an oboe).
-            program = program_of(reader.name)
-            program = reader.program if program is None else program
-            drum = reader.is_drum
-            rows += [(a, b, p, v, program or 0, drum, len(parts)) for a, b, p, v in notes]
-            parts.append(Part(reader.name, program or 0, drum, program_stated=program is not None))
+    rows, parts = _rows(readers, read, starts)
     if not rows:
         raise file.refuse("No notes", "Is it a sheet of words or of chord symbols alone?", "E_EMPTY")
-    symbols = [(starts[i] + at, s) for part in read for i, m in enumerate(part) for at, s in m.symbols]
-    chord_rows = chords.held(symbols, max(r[0] + r[1] for r in rows), len(parts))
-    if chord_rows:
-        parts.append(chords.PART)
-    table = np.array(rows + chord_rows, dtype=np.float64)
-    bounds.check_notes(file, len(table), "E_MUSICXML_LIMIT")
-    resolution = _resolution(unit, np.r_[table[:, 0], table[:, 0] + table[:, 1], starts].astype(np.int64))
+    bounds.check_notes(file, len(rows), "E_MUSICXML_LIMIT")
+    table = np.array(rows, dtype=np.float64)
+    onset, end = table[:, 0], table[:, 0] + table[:, 1]
+    resolution = _resolution(unit, np.r_[onset, end, starts].astype(np.int64))
     scale = resolution / unit
-    onset = round_half_up(table[:, 0] * scale)
-    duration = np.maximum(round_half_up((table[:, 0] + table[:, 1]) * scale) - onset, 1)
-    bounds.check_ticks(file, onset, duration, resolution, "E_MUSICXML_LIMIT")
+    onset, end = round_half_up(onset * scale), round_half_up(end * scale)
+    bounds.check_ticks(file, onset, np.maximum(end - onset, 1), resolution, "E_MUSICXML_LIMIT")
     notes = np.zeros(len(table), NOTE)
-    notes["onset"], notes["duration"] = onset, duration
+    notes["onset"], notes["duration"] = onset, np.maximum(end - onset, 1)
     for i, name in enumerate(("pitch", "velocity", "program", "is_drum", "part"), 2):
         notes[name] = table[:, i]
     lines = [int(x) for x in round_half_up(np.array(starts) * scale)]
     return Score.build(notes, resolution, parts=with_roles(parts), **_maps(read, starts, lines, scale, resolution))
+
+
+def _rows(readers: list[PartReader], read: list[list[Measure]], starts: list[int]) -> tuple[list[tuple], list[Part]]:
+    """Rows of ``score.NOTE`` in units, and their parts; none without written notes."""
+    rows: list[tuple] = []
+    parts: list[Part] = []
+    for reader, measures in zip(readers, read):
+        joined = reader.joined(measures, starts)
+        if joined:
+            # The name first: many programs in MusicXML are stand-ins (a voice played as an oboe).
+            program = program_of(reader.name)
+            program = reader.program if program is None else program
+            rows += [(a, b, p, v, program or 0, reader.is_drum, len(parts)) for a, b, p, v in joined]
+            parts.append(Part(reader.name, program or 0, reader.is_drum, program_stated=program is not None))
+    if rows:
+        symbols = [(starts[i] + at, s) for part in read for i, m in enumerate(part) for at, s in m.symbols]
+        held = chords.held(symbols, max(r[0] + r[1] for r in rows), len(parts))
+        rows += held
+        parts += [chords.PART] if held else []
+    return rows, parts
 
 
 def _lines(read: list[list[Measure]]) -> list[int]:

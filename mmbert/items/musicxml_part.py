@@ -53,11 +53,12 @@ class PartReader:
 
     def __init__(self, unit: int, declared: Element | None) -> None:
         self.unit = unit
-        self.scale = unit  # units a division
+        self.scale: float = unit  # units a division
         self.metre: Metre | None = None
         self.transpose: dict[str | None, int] = {}
         self.velocity = DEFAULT_VELOCITY
-        self.name, self.program, self.is_drum = "", None, False
+        self.name, self.is_drum = "", False
+        self.program: int | None = None
         self.unpitched: dict[str | None, int] = {}
         if declared is not None:
             self._declare(declared)

@@ -14,7 +14,7 @@ from mmbert.types import Item, Recording
 if TYPE_CHECKING:
     from mmbert.items.reader import File
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".m4a")
+SUFFIXES: tuple[str, ...] = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".m4a")
 NOT = ("E_NOT_AUDIO", "holds no sound in a format that is read", "Convert it to WAV or FLAC")
 SILENCE = 10 ** (-80 / 20)  # peak below which nothing was recorded
 _BLOCK_FRAMES = 1 << 16

@@ -11,7 +11,7 @@ from mmbert.items.limits import LIMITS, Limits
 if TYPE_CHECKING:
     from mmbert.items.reader import File
 
-SUFFIXES = (".txt",)
+SUFFIXES: tuple[str, ...] = (".txt",)
 
 
 def decode(data: bytes) -> str:
