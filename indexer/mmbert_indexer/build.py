@@ -95,8 +95,8 @@ def build_library(
         BuildStopped: Ctrl-C or SIGTERM; what is done is kept.
     """
     library, stages = Path(library), Stages()
-    given = sources.checked(library, folders)
     refuse_foreign(library)
+    given = sources.checked(library, folders)
     refuse_read_only(library)
     with stages.timed("scan"):
         first = walk(given)
@@ -161,11 +161,15 @@ def open_ledger(library: Path) -> Ledger:
         for path in work.glob("ledger.sqlite*"):
             files.disk.remove(path)
         ledger = Ledger(work)
-    if ledger.get("sources") is None:
-        manifest = _newest_manifest(LibraryFolder(library))
-        ledger.put("sources", manifest.get("sources", []))
-        ledger.put("removed", manifest.get("removed", []))
-        ledger.commit()
+    try:
+        if ledger.get("sources") is None:
+            manifest = _newest_manifest(LibraryFolder(library))
+            ledger.put("sources", manifest.get("sources", []))
+            ledger.put("removed", manifest.get("removed", []))
+            ledger.commit()
+    except BaseException:
+        ledger.close()
+        raise
     return ledger
 
 

@@ -41,8 +41,8 @@ def build(
     from mmbert_indexer.lock import refuse_read_only
 
     # Said before the model is loaded, which takes seconds.
-    sources.checked(library, folders)
     refuse_foreign(library)
+    sources.checked(library, folders)
     refuse_read_only(library)
     from mmbert.embed import Embedder
 

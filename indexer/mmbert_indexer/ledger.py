@@ -97,11 +97,15 @@ class Ledger:
     def __init__(self, work: Path) -> None:
         self.path = work / "ledger.sqlite"
         self.connection = sqlite3.connect(self.path, isolation_level="DEFERRED")
-        self.connection.execute("PRAGMA journal_mode=WAL")
-        self.connection.execute("PRAGMA synchronous=FULL")
-        self.connection.executescript(TABLES)
-        if self.connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-            raise sqlite3.DatabaseError("the ledger is damaged")
+        try:
+            self.connection.execute("PRAGMA journal_mode=WAL")
+            self.connection.execute("PRAGMA synchronous=FULL")
+            self.connection.executescript(TABLES)
+            if self.connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                raise sqlite3.DatabaseError("a page of it is not as it was written")
+        except sqlite3.Error:
+            self.connection.close()
+            raise
 
     def commit(self) -> None:
         """Make all changes since the last commit last."""
@@ -174,8 +178,8 @@ class Ledger:
 
     def add_vector(self, maker: Maker, row: VectorRow) -> None:
         """Where a piece's vectors lie, or why it has none."""
-        values = (row.sha256, row.number, maker.fingerprint, maker.reader, row.error)
-        values += (row.shard, row.row, row.windows, row.crc32, row.places, row.facets)
+        made = (maker.fingerprint, maker.reader, row.error)
+        values = (row.sha256, row.number, *made, row.shard, row.row, row.windows, row.crc32, row.places, row.facets)
         self.connection.execute(f"INSERT OR REPLACE INTO vector VALUES({','.join('?' * 11)})", values)
 
     def forget_vectors(self, keys: Iterable[tuple[bytes, int]], fingerprint: str) -> None:

@@ -19,9 +19,8 @@ from mmbert.types import Facets
 from mmbert_indexer.live import LivePiece
 
 _COLUMNS = ("id", "uid", "sha256", "number", "kind", "path", "windows", *FACETS, "facets", "metadata")
-_INSERT = (
-    f"INSERT INTO piece({','.join(f'{chr(34)}{c}{chr(34)}' for c in _COLUMNS)}) VALUES({','.join('?' * len(_COLUMNS))})"
-)
+_NAMES, _MARKS = ", ".join(f'"{c}"' for c in _COLUMNS), ", ".join("?" * len(_COLUMNS))
+_INSERT = f"INSERT INTO piece({_NAMES}) VALUES({_MARKS})"
 
 
 class RecordsWriter:

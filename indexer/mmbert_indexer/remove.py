@@ -92,9 +92,9 @@ def _take_out(ledger: Ledger, paths: list[str]) -> int:
     for path in going:
         ledger.forget_file(path)
     kept = [s for s in ledger.get("sources", []) if not any(under(s, p) for p in paths)]
-    hidden = {p for p in paths if any(under(p, s) for s in kept)}
+    out = {*paths, *ledger.get("removed", [])}
     ledger.put("sources", kept)
-    ledger.put("removed", sorted(hidden.union(ledger.get("removed", []))))
+    ledger.put("removed", sorted(p for p in out if any(under(p, s) for s in kept)))
     return len(going)
 
 

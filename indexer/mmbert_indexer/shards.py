@@ -57,6 +57,7 @@ class Shards:
         data = np.ascontiguousarray(block, dtype="<f2").tobytes()
         files.disk.append(self._handle, data)
         first, self.rows = self.rows, self.rows + len(block)
+        self._open.pop(self.number, None)  # a mapping made before does not reach the new rows
         return self.number, first, zlib.crc32(data)
 
     def sync(self) -> None:

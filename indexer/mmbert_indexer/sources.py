@@ -50,12 +50,12 @@ def checked(library: Path, folders: Sequence[Path]) -> list[str]:
 def joined(ledger: Ledger, given: list[str]) -> tuple[list[str], list[str]]:
     """(sources, removed paths) of the library with what is given now.
 
-    A path that is given comes back, with all that was removed in it; a single file of a folder that is a source
-    already needs no entry of its own.
+    A removed path that is given comes back; giving a folder around it is what every build does and changes nothing.
+    What lies in a source already needs no entry of its own, unless it lies in something that was removed.
     """
-    removed = [r for r in ledger.get("removed", []) if not any(under(r, g) for g in given)]
+    removed = [r for r in ledger.get("removed", []) if r not in given]
     before = ledger.get("sources", [])
-    hidden = [g for g in given if any(under(g, r) for r in removed)]
+    hidden = {g for g in given if any(under(g, r) for r in removed)}
     new = [g for g in given if g in hidden or not any(under(g, s) for s in before)]
     return sorted({*before, *new}), removed
 

@@ -1,0 +1,27 @@
+"""A folder of five tunes and a library built from it with a model that costs nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for fake_library, which subprocesses import as well
+
+from fake_library import FakeEmbedder, write_folder
+
+
+@pytest.fixture
+def music(tmp_path: Path) -> Path:
+    return write_folder(tmp_path / "music")
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    return tmp_path / "library"
+
+
+@pytest.fixture
+def embedder() -> FakeEmbedder:
+    return FakeEmbedder()
