@@ -130,17 +130,22 @@ def load_item(work: Work) -> Item:
         ItemError: where the file cannot be read.
         DataError: where the zip is not what its manifest says.
     """
+    item = load_as_filed(work)
+    if work.source == "pop909" and item.score is not None:
+        from mmbert_training.rebar import rebar_work
+
+        item = replace(item, score=rebar_work(work, item.score))
+    return replace(item, metadata=work.metadata)
+
+
+def load_as_filed(work: Work) -> Item:
+    """A work as its file has it: no word of the manifest, POP909 on its ticks. Raises as :func:`load_item`."""
     from mmbert.items import load_items
 
     name = Path(work.path.partition("#")[0]).name
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / name).write_bytes(read(work))
-        item = next(iter(load_items(Path(folder) / name)))
-    if work.source == "pop909":
-        from mmbert_training.rebar import rebar_work
-
-        item = replace(item, score=rebar_work(work, item.score))
-    return replace(item, metadata=work.metadata)
+        return next(iter(load_items(Path(folder) / name)))
 
 
 @cache

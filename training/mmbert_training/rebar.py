@@ -33,10 +33,12 @@ class RebarResult:
     Attributes:
         score: One beat is one quarter of 480 ticks; tempo and metre maps follow the annotation.
         confidence: 0-1, by how much of all votes the winning phase leads the next; below 0.1 bars are a guess.
+        start_s: Second of the file at which the score's time line begins.
     """
 
     score: Score
     confidence: float
+    start_s: float
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,13 @@ class _Votes:
 
 def rebar_work(work: Work, score: Score) -> Score:
     """A POP909 work on its bars, its score as the file has it."""
+    return rebar(score, annotation(work)).score
+
+
+def annotation(work: Work) -> dict[str, str]:
+    """Text of the :data:`FILES` beside a POP909 work."""
     song = work.path.rpartition("/")[0]
-    return rebar(score, {name: read(work, f"{song}/{name}").decode() for name in FILES}).score
+    return {name: read(work, f"{song}/{name}").decode() for name in FILES}
 
 
 def rebar(score: Score, files: Mapping[str, str], with_chords: bool = True) -> RebarResult:
@@ -84,7 +91,8 @@ def rebar(score: Score, files: Mapping[str, str], with_chords: bool = True) -> R
     moved = replace(
         score, ticks_per_quarter=TICKS, tempo_map=_tempo_map(line), metre_map=_metre_map(starts, votes.metre)
     )
-    return RebarResult(moved.with_notes(notes), float((ranked[-1] - ranked[-2]) / max(ranked.sum(), 1e-9)))
+    confidence = (ranked[-1] - ranked[-2]) / max(ranked.sum(), 1e-9)
+    return RebarResult(moved.with_notes(notes), float(confidence), float(line[0]))
 
 
 def chord_changes(files: Mapping[str, str]) -> np.ndarray:
