@@ -5,7 +5,6 @@ import zlib
 import numpy as np
 import pytest
 import torch
-from mmbert.symbolic.octuple import SIZES
 from mmbert_training.augment import AugmentConfig
 from mmbert_training.captions import caption
 from mmbert_training.pack import HELD_OUT, KNOWN, Pack
@@ -14,6 +13,7 @@ from mmbert_training.recipe import Recipe, StageConfig
 
 from mmbert.facets import TOKENS, tokens_of
 from mmbert.model.config import ModelConfig
+from mmbert.symbolic.octuple import SIZES
 from mmbert.types import Facets
 
 TEXT_DIM = 16

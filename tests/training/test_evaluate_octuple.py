@@ -6,11 +6,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from mmbert_training.evaluate import octuple
 
 from mmbert.errors import DataError
 from mmbert.items import write_midi
 from mmbert.symbolic.score import Score
-from mmbert_training.evaluate import octuple
 
 
 @pytest.fixture

@@ -15,12 +15,11 @@ from pydantic.dataclasses import dataclass as config_dataclass
 
 from mmbert.facets import pitch_class, tonic_name
 from mmbert.symbolic.octuple import FIELDS, SIZES
+from mmbert.symbolic.octuple_vocabulary import DRUM_PROGRAM, VELOCITY_STEP
 from mmbert.types import Facets
 
 PROGRAM, PITCH, VELOCITY, TEMPO = (FIELDS.index(f) for f in ("program", "pitch", "velocity", "tempo"))
-DRUM_PROGRAM = 128  # MusicBERT's id of the percussion part; its pitches are no pitches
 TEMPO_STEPS = 12  # tempo ids an octave
-VELOCITY_STEP = 4
 
 
 @config_dataclass(frozen=True, config=ConfigDict(extra="forbid"))

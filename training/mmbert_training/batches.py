@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmbert.facets import TOKENS, tokens_of
 from mmbert.model.facets import token_ids
+from mmbert.objectives.masked import marginals_of
 from mmbert.symbolic.octuple import FIELDS, SIZES
 from mmbert_training.augment import AugmentConfig, Change, change_facets, change_octuples, draw
 from mmbert_training.pack import KNOWN, Pack
@@ -31,6 +32,7 @@ class Notes:
         segment: int64 [notes], ``piece * n_bars + bar`` of each valid note; bars count from the piece's first here.
         n_bars: Bars of the longest piece.
         first_bar: int64 [B], where in the whole piece that bar stands.
+        marginals: How often each value of each field occurs in the pack: eight float32 [size of the field].
     """
 
     octuples: Tensor
@@ -38,6 +40,7 @@ class Notes:
     segment: Tensor
     n_bars: int
     first_bar: Tensor
+    marginals: tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class Batches:
         order = np.argsort(pack.sentence_work, kind="stable")
         bounds = np.searchsorted(pack.sentence_work[order], np.arange(len(pack.works) + 1))
         self._own = [order[a:b] for a, b in pairwise(bounds)]
+        self._marginals = marginals_of(torch.from_numpy(pack.octuples))
         phrases = np.flatnonzero(pack.sentence_work < 0)
         self._saying = [phrases[pack.facts[phrases, t]] for t in range(len(TOKENS))]
 
@@ -134,7 +138,7 @@ class Batches:
                 octuples = pack.octuples[pack.passage_start[p] : pack.passage_start[p + 1]]
                 runs.append((change_octuples(octuples, change), int(pack.passage_bar[p]) - first[-1]))
                 owner.append(i)
-        return _padded(runs, owner, first)
+        return _padded(runs, owner, first, self._marginals)
 
     def _batch(
         self, works: Sequence[int], ids: list[list[int]], tokens: np.ndarray, sentences: list[int], notes: Notes | None
@@ -168,7 +172,9 @@ def _several_hot(ids: Sequence[Sequence[int]]) -> np.ndarray:
     return out
 
 
-def _padded(runs: Sequence[tuple[np.ndarray, int]], owner: Sequence[int], first: Sequence[int]) -> Notes:
+def _padded(
+    runs: Sequence[tuple[np.ndarray, int]], owner: Sequence[int], first: Sequence[int], marginals: tuple[Tensor, ...]
+) -> Notes:
     length = max(len(tokens) for tokens, _ in runs)
     octuples = torch.tensor(SIZES).expand(len(runs), length, -1).clone()
     valid = torch.zeros(len(runs), length, dtype=torch.bool)
@@ -178,13 +184,15 @@ def _padded(runs: Sequence[tuple[np.ndarray, int]], owner: Sequence[int], first:
     bar = octuples[..., _BAR] + torch.tensor([offset for _, offset in runs])[:, None]
     n_bars = int(bar[valid].max()) + 1
     segment = (bar + n_bars * torch.tensor(owner)[:, None])[valid]
-    return Notes(octuples, valid, segment, n_bars, torch.tensor(first))
+    return Notes(octuples, valid, segment, n_bars, torch.tensor(first), marginals)
 
 
 def moved(value: T, device: str) -> T:
     """A dataclass with its tensors on a device."""
     if isinstance(value, Tensor):
         return value.to(device)
+    if isinstance(value, tuple):
+        return tuple(moved(v, device) for v in value)  # type: ignore[return-value]
     if is_dataclass(value) and not isinstance(value, type):
         return replace(value, **{f.name: moved(getattr(value, f.name), device) for f in fields(value)})
     return value

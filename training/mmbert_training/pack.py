@@ -103,8 +103,8 @@ def load_pack(folder: Path) -> Pack:
 
     manifest = pack_manifest(folder)
     try:
-        for name, digest in manifest["sha256"].items():
-            if digest(folder / name) != digest:
+        for name, stated in manifest["sha256"].items():
+            if digest(folder / name) != stated:
                 raise DataError(str(folder / name), "is damaged (its digest differs)", _HINT)
         if (manifest["version"], manifest["tokens"]) != (VERSION, len(TOKENS)):
             raise DataError(str(folder), "was made by another version of mmbert", _HINT)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
-from mmbert.objectives.masked import field_loss, mask_batch
 from torch import Tensor, nn
 
 from mmbert.model import MmbertModel, ModelConfig
 from mmbert.objectives.alignment import pairs, pull
 from mmbert.objectives.contrastive import Temperature, info_nce
+from mmbert.objectives.masked import mask_octuples, masked_loss
+from mmbert.symbolic.windows import WINDOW_BARS
 from mmbert.types import Stream
 from mmbert_training.batches import Batch, Notes
 from mmbert_training.recipe import StageConfig
 
-WINDOW_BARS = 4  # what a library stores a row of
+MASKED_NOTES = 4096  # at most so many notes a step are asked for their masked fields: logits are wide
 
 
 class Learner(nn.Module):
@@ -34,7 +35,7 @@ def words(learner: Learner, batch: Batch, stage: StageConfig) -> Losses:
     """Sentences against facets."""
     model = learner.model
     texts = text_vectors(model, batch)
-    documents = model.project(model.join([dropped(model.encode_facets(batch.facets), stage.facet_drop)]), "document")
+    documents = model.project(join(model, [dropped(model.encode_facets(batch.facets), stage.facet_drop)]), "document")
     loss = contrast(learner, texts, documents, batch, 1)
     return loss, {"contrast": loss}
 
@@ -44,10 +45,10 @@ def notes(learner: Learner, batch: Batch, stage: StageConfig) -> Losses:
     model = learner.model
     with torch.no_grad():
         texts = text_vectors(model, batch)
-        targets = model.project(model.join([model.encode_facets(batch.facets)]), "document")
+        targets = model.project(join(model, [model.encode_facets(batch.facets)]), "document")
     bars, masked, accuracy = read_notes(model, batch)
-    whole = model.project(model.join([bars]), "document")
-    window = model.project(model.join([random_window(bars)]), "document")
+    whole = model.project(join(model, [bars]), "document")
+    window = model.project(join(model, [random_window(bars)]), "document")
     matched = contrast(learner, texts, torch.cat([whole, window]), batch, 2)
     pulled = (pull(whole, targets) + pull(window, targets)) / 2
     loss = matched + stage.pull * pulled + stage.masked * masked
@@ -61,8 +62,8 @@ def together(learner: Learner, batch: Batch, stage: StageConfig) -> Losses:
     bars, masked, accuracy = read_notes(model, batch)
     facets = dropped(model.encode_facets(batch.facets), stage.facet_drop)
     some_facets, some_bars = either_or_both(facets, bars)
-    whole = model.project(model.join([some_facets, some_bars]), "document")
-    window = model.project(model.join([random_window(bars)]), "document")
+    whole = model.project(join(model, [some_facets, some_bars]), "document")
+    window = model.project(join(model, [random_window(bars)]), "document")
     matched = contrast(learner, texts, torch.cat([whole, window]), batch, 2)
     loss = matched + stage.masked * masked
     return loss, {"contrast": matched, "masked": masked, **accuracy}
@@ -92,7 +93,25 @@ def learns(kind: str, name: str) -> bool:
 
 def text_vectors(model: MmbertModel, batch: Batch) -> Tensor:
     """float [S, out_dim] of the sentences, as questions."""
-    return model.project(model.join([model.encode_text(batch.states, batch.mask)]), "query")
+    return model.project(join(model, [model.encode_text(batch.states, batch.mask)]), "query")
+
+
+def join(model: MmbertModel, streams: Sequence[Stream], groups: int = 4) -> Tensor:
+    """``model.join`` over groups of rows of near lengths: float [B, dim]. Padding would be half of the work."""
+    length = torch.stack([s.mask.sum(1) for s in streams]).sum(0)
+    order = torch.argsort(length, stable=True)
+    found = [model.join([_trimmed(s, rows) for s in streams]) for rows in order.tensor_split(groups) if len(rows)]
+    return torch.cat(found)[torch.argsort(order)]
+
+
+def _trimmed(stream: Stream, rows: Tensor) -> Stream:
+    """Some rows of a stream, without the columns in which none of them has anything (at least one is kept)."""
+    mask = stream.mask[rows]
+    used = torch.cat([mask.any(0).nonzero()[:, 0], mask.new_zeros(1, dtype=torch.int64)])[
+        : max(1, int(mask.any(0).sum()))
+    ]
+    position = None if stream.position is None else stream.position[rows][:, used]
+    return Stream(stream.states[rows][:, used], mask[:, used], stream.modality, position)
 
 
 def contrast(learner: Learner, texts: Tensor, documents: Tensor, batch: Batch, views: int) -> Tensor:
@@ -109,9 +128,13 @@ def read_notes(model: MmbertModel, batch: Batch) -> tuple[Stream, Tensor, dict[s
     music = batch.notes
     if music is None:
         raise ValueError("this stage needs notes")
-    shown, chosen = mask_batch(music.octuples, music.valid)
+    generator = torch.Generator(music.octuples.device).manual_seed(int(torch.randint(2**31, ())))
+    shown, chosen = mask_octuples(music.octuples, music.valid, "bar", generator, music.marginals)
     states = model.encode_passages(shown, music.valid)
-    masked, accuracy = field_loss(model.predict_fields(states), music.octuples, chosen)
+    asked = chosen.any(-1).nonzero()
+    asked = asked[torch.randperm(len(asked), device=asked.device)[:MASKED_NOTES]].unbind(1)
+    masked, scalars = masked_loss(model.predict_fields(states[asked]), music.octuples[asked], chosen[asked])
+    accuracy = {k: v for k, v in scalars.items() if k.startswith("accuracy_")}
     return bars_of(model, music, states), masked, accuracy
 
 

@@ -38,7 +38,7 @@ def validate(model: MmbertModel, batches: Batches, recipe: Recipe) -> dict[str, 
             bars, accuracy = _bars(model, batch)
             out |= {"works": len(batch.facets), "masked_accuracy": {k: float(v) for k, v in accuracy.items()}}
         rows = {"facets": [facets], "notes": [bars], "both": [facets, bars]}
-        ranks = {k: mrr(texts @ model.project(model.join(v), "document").T, own) for k, v in rows.items()}
+        ranks = {k: mrr(texts @ model.project(stages.join(model, v), "document").T, own) for k, v in rows.items()}
         out[name] = ranks | {"facts": mrr(fitting(batch.facts, batch.tokens).float(), own)}
     model.train(was_training)
     return out
