@@ -155,7 +155,8 @@ class Score:
 
     @cached_property
     def _bars(self) -> tuple[np.ndarray, np.ndarray]:
-        end = max(self.end_tick, 1)
+        last = int(self.notes["onset"][-1]) if len(self.notes) else 0
+        end = max(self.end_tick, last + 1)  # a last note of no length, on a bar line, has a bar
         changes = [(int(t), int(n), int(d)) for t, n, d in self.metre_map if t < end]
         if not changes or changes[0][0] > 0:
             changes.insert(0, (0, *DEFAULT_METRE))

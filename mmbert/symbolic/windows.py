@@ -76,10 +76,10 @@ def passages(encoding: Encoding, max_notes: int = 256, max_bars: int = 16) -> li
     end_bar = column[[b - 1 for _, b in cuts]] + 1
     start_s, end_s = _seconds(encoding, start_bar), _seconds(encoding, end_bar)
     out = []
-    for (a, b), bar, end, *seconds in zip(cuts, start_bar.tolist(), end_bar.tolist(), start_s, end_s):
+    for (a, b), bar, end, begins, ends in zip(cuts, start_bar.tolist(), end_bar.tolist(), start_s, end_s):
         tokens = octuples[a:b].copy()
         tokens[:, _BAR] -= bar
-        out.append(Window(tokens, Place(*seconds, bar, end)))
+        out.append(Window(tokens, Place(begins, ends, bar, end)))
     return out
 
 
