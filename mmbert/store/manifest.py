@@ -38,7 +38,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         LibraryError: a newer mmbert wrote it.
     """
     try:
-        manifest = json.loads((folder / NAME).read_bytes())
+        data = (folder / NAME).read_bytes()
+        manifest = json.loads(data)
         version = int(manifest["format"])
     except FileNotFoundError:
         raise DamageError(f"{NAME} is missing") from None
@@ -47,6 +48,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if with_checksum(manifest)["checksum"] != manifest.get("checksum"):
         raise DamageError(f"{NAME} was altered")
     refuse_newer(folder, version)
+    if json_bytes(manifest) != data:
+        raise DamageError(f"{NAME} was altered")
     return manifest
 
 

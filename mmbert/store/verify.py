@@ -88,8 +88,11 @@ def _ledger(library: Path) -> tuple[list[dict[str, str]], int]:
     path = library / "work" / "ledger.sqlite"
     if not path.exists():
         return [], 0  # a library may be given away without its work folder
+    wal = path.with_name(path.name + "-wal")
+    # Without a WAL the file is all there is, and it can be read without leaving anything beside it.
+    modes = ("mode=ro", "mode=ro&immutable=1") if wal.exists() and wal.stat().st_size else ("mode=ro&immutable=1",)
     answer = ""
-    for mode in ("mode=ro", "mode=ro&immutable=1"):  # a read-only folder has no room for the index of a WAL
+    for mode in modes:  # a read-only folder has no room for the index of a WAL
         try:
             connection = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
             try:
