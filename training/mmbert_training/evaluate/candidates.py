@@ -1,0 +1,75 @@
+"""Which pieces the evaluation of words searches: fixed once, kept in the repository with their digest.
+
+    python -m mmbert_training.evaluate.candidates --data DIR
+
+writes ``data/text_to_music_candidates.json`` again: every test cluster of the open sources, and 200 test clusters
+of La Taberna that hold no work of an open source, in the order of the SHA-256 of the clusters' names. Of a cluster
+the first id counts (of an open source where there is one). Nothing of La Taberna is ever trained on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmbert.errors import DataError
+from mmbert_training.manifest import OPEN, Work, load_works
+
+TUNES, N_TUNES = "taberna_abc", 200
+_NAME = "data/text_to_music_candidates.json"
+
+
+def choose(works: Iterable[Work]) -> list[str]:
+    """Ids of the candidates, open sources first, each part in order of id."""
+    works = list(works)
+    with_open = {w.cluster for w in works if w.source in OPEN}
+    first: dict[str, str] = {}
+    tunes: dict[str, str] = {}
+    for work in sorted((w for w in works if w.split == "test"), key=lambda w: w.id):
+        if work.source in OPEN:
+            first.setdefault(work.cluster, work.id)
+        elif work.source == TUNES and work.cluster not in with_open:
+            tunes.setdefault(work.cluster, work.id)
+    drawn = sorted(tunes, key=lambda cluster: hashlib.sha256(cluster.encode()).hexdigest())[:N_TUNES]
+    return [*sorted(first.values()), *sorted(tunes[c] for c in drawn)]
+
+
+def digest(ids: Sequence[str]) -> str:
+    """SHA-256 of the ids, one a line."""
+    return hashlib.sha256("\n".join(ids).encode()).hexdigest()
+
+
+def load_candidates(data: Path | None) -> list[Work]:
+    """The candidates in their fixed order.
+
+    Raises:
+        DataError: where the data are missing, or lack a candidate, or the list is not the one of its digest.
+    """
+    kept = json.loads(files(__package__).joinpath(_NAME).read_text(encoding="utf-8"))
+    if digest(kept["ids"]) != kept["sha256"]:
+        raise DataError(_NAME, "is not the list that its digest names", "Restore it from the repository")
+    works = {w.id: w for w in load_works(data, (*OPEN, TUNES)) if w.split == "test"}
+    lost = [i for i in kept["ids"] if i not in works]
+    if lost:
+        raise DataError("--data", f"lacks {len(lost)} candidates in its test split, such as {lost[0]}")
+    return [works[i] for i in kept["ids"]]
+
+
+def _write(
+    data: Annotated[Path | None, typer.Option(help="Folder of data zips; else MMBERT_DATA.")] = None,
+) -> None:
+    """Write the list again."""
+    ids = choose(load_works(data, (*OPEN, TUNES)))
+    path = Path(str(files(__package__))) / _NAME
+    path.write_text(json.dumps({"sha256": digest(ids), "ids": ids}, indent=0) + "\n", encoding="utf-8")
+    typer.echo(f"{path}: {len(ids)} candidates, {digest(ids)}")
+
+
+if __name__ == "__main__":
+    typer.run(_write)
