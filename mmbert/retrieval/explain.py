@@ -45,8 +45,10 @@ def why(grounds: Grounds) -> str:
     >>> asked = (Condition("form", "=", "jig"), Condition("pace", "=", "fast"), Condition("key", "=", "D"))
     >>> why(Grounds(jig, asked, place=Place(4.0, 8.0, 8, 12)))
     'Jig, fast (6.6 onsets a bar, no tempo is stated), in D; bars 9-12 are nearest to your words.'
+    >>> why(Grounds(jig, (Condition("key", "=", "D"), Condition("mode", "=", "major"))))
+    'In D major.'
     """
-    facts = list(dict.fromkeys(_fact(c, grounds.facets) for c in grounds.fitting if not _is_name(c)))
+    facts = list(dict.fromkeys(_fact(c, grounds) for c in grounds.fitting if not _is_name(c)))
     names = [_named(c, grounds.facets) for c in grounds.fitting if _is_name(c)]
     found = _found(grounds)
     parts = [*dict.fromkeys(names), ", ".join(facts), found, _shared(grounds)]
@@ -66,8 +68,9 @@ def _named(c: Condition, facets: Facets) -> str:
     return f"the title has “{c.value}”" if c.facet == "title" else f"by {facets.composer}"
 
 
-def _fact(c: Condition, facets: Facets) -> str:
+def _fact(c: Condition, grounds: Grounds) -> str:
     """A condition that holds, said of the piece itself."""
+    facets = grounds.facets
     if is_pace_class(c):
         return _pace(c, facets)
     value = getattr(facets, c.facet)
@@ -81,14 +84,16 @@ def _fact(c: Condition, facets: Facets) -> str:
             if c.facet != "composer"
             else f"not by {c.value}"
         )
-    if c.facet == "key":
-        return f"in {value}"
+    if c.facet == "key" or (c.facet == "mode" and any(f.facet == "key" for f in grounds.fitting)):
+        both = any(f.facet == "mode" and f.operator == "=" for f in grounds.fitting)
+        return f"in {show('key', facets)}" if both else f"in {facets.key}"
     if isinstance(value, tuple):
         return _members(value, str(c.value))
     if c.facet in ("pitch_low", "pitch_high"):
         return f"{'lowest' if c.facet == 'pitch_low' else 'highest'} note {note_name(int(value))}"
     if FACETS[c.facet].kind == "number":
-        return _number(c.facet, facets)
+        against = show(c.facet, grounds.example) if grounds.example is not None and c.operator in ("<", ">") else ""
+        return _number(c.facet, facets) + (f" against {against}" if against else "")
     return str(value)
 
 

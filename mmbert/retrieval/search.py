@@ -14,14 +14,12 @@ from mmbert.retrieval.conditions import allowed, checked_modality, fits
 from mmbert.retrieval.example import Example
 from mmbert.retrieval.explain import Grounds, why
 from mmbert.retrieval.fuse import fuse, ranking
-from mmbert.retrieval.shortlist import Meaning, best_place, by_conditions, by_meaning, by_words, named
+from mmbert.retrieval.shortlist import Meaning, best_place, by_conditions, by_meaning, by_words, named, texts_of
 from mmbert.retrieval.versions import fold_versions
-from mmbert.types import Answer, Condition, Facets, Hit, Query
+from mmbert.types import Answer, Condition, Hit, Query
 
 if TYPE_CHECKING:
     from mmbert.store import Generation
-
-OWN_TEXTS = ("title", "composer", "description")
 
 
 @dataclass(frozen=True)
@@ -137,7 +135,7 @@ def _hit(
         facets=facets,
         fitting=[c for c, fit in zip(query.conditions, evidence.fitting[:, row], strict=True) if fit],
         lexical=query.lexical if evidence.words[row] > 0 else "",
-        texts=_texts(generation, row, facets),
+        texts=texts_of(generation, row),
         place=None if near is None else place,
         to=f"“{like.name}”" if like is not None else "your words",
         example=None if like is None else like.facets,
@@ -157,12 +155,3 @@ def _hit(
         why=why(grounds),
         versions=tuple(str(pieces.uid[r]) for r in folded),
     )
-
-
-def _texts(generation: Generation, row: int, facets: Facets) -> list[tuple[str, str]]:
-    """The piece's own words, by name, the telling ones first."""
-    stated = generation.metadata(row)
-    known = {"title": facets.title, "composer": facets.composer}
-    texts = [(name, known.get(name) or stated.get(name) or "") for name in OWN_TEXTS]
-    texts += [("file name", " ".join(generation.paths(row)))]
-    return [(name, text) for name, text in texts if text]

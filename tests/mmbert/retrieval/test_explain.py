@@ -1,0 +1,68 @@
+"""Reasons say what is true of the piece and answers the question, and nothing that is unknown."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmbert.facets import satisfied
+from mmbert.retrieval.explain import Grounds, why
+from mmbert.types import Condition, Facets, Place
+
+SONG = Facets(
+    key="E", mode="minor", tempo_bpm=66.0, pace=1.2, metre="3/4", bars=32, duration_s=87.0, parts=2, notes_per_bar=5.0,
+    instruments=("nylon guitar", "voice"), families=("guitar", "voice"), has_drums=False, pitch_low=48, pitch_high=76,
+    form="song", title="Evening Star", composer="Ann Example",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("condition", "says"),
+    [
+        (Condition("pace", "=", "slow"), "Slow (66 bpm)."),
+        (Condition("pace", "!=", "fast"), "Not fast (66 bpm)."),
+        (Condition("instruments", "=", "guitar"), "Nylon guitar."),
+        (Condition("instruments", "!=", "piano"), "No piano."),
+        (Condition("has_drums", "=", False), "No drums."),
+        (Condition("duration_s", "<", 120), "1:27 long."),
+        (Condition("bars", "=", 32), "32 bars."),
+        (Condition("parts", "=", 2), "2 parts."),
+        (Condition("pitch_low", ">=", 40), "Lowest note C3."),
+        (Condition("composer", "~", "example"), "By Ann Example."),
+        (Condition("composer", "!=", "Bach"), "Not by Bach."),
+        (Condition("title", "~", "Evening Star"), "The title has “Evening Star”."),
+        (Condition("metre", "=", "3/4"), "3/4."),
+        (Condition("mode", "=", "minor"), "Minor."),
+    ],
+)
+def test_a_condition_that_fits_is_said_of_the_piece(condition: Condition, says: str) -> None:
+    if condition.facet != "pace":
+        assert satisfied(condition, SONG)
+    assert why(Grounds(SONG, (condition,))) == says
+
+
+def test_what_is_slow_by_its_notes_says_so() -> None:
+    untimed = Facets(pace=2.4, bars=16, parts=1)
+    assert why(Grounds(untimed, (Condition("pace", "=", "slow"),))) == (
+        "Slow (2.4 onsets a bar, no tempo is stated)."
+    )  # fmt: skip
+
+
+def test_words_found_and_the_nearest_passage() -> None:
+    texts = [("title", "Evening Star"), ("description", "Sung at dusk by the stars")]
+    place = Place(31.0, 40.0)
+    reason = why(Grounds(SONG, lexical="star dusk", texts=texts, place=place))
+    assert reason == "Its title has “star”; the passage from 0:31 is nearest to your words."
+    assert why(Grounds(SONG, place=Place(0, 4, 8, 9))) == "Bar 9 is nearest to your words; it is song, E minor."
+
+
+def test_beside_an_example_the_difference_and_what_is_shared() -> None:
+    example = Facets(key="E", mode="minor", pace=2.0, tempo_bpm=90.0, metre="4/4", instruments=("voice",))
+    slower = Condition("pace", "<", 2.0, "slower")
+    reason = why(Grounds(SONG, (slower,), place=Place(0, 8, 0, 4), to="“Dusk”", example=example))
+    assert reason == (
+        "1.2 onsets a second against 2.0 onsets a second; like it E minor, voice; bars 1-4 are nearest to “Dusk”."
+    )
+
+
+def test_a_piece_of_which_nothing_is_known_claims_nothing() -> None:
+    assert why(Grounds(Facets())) == "Part of this library."
