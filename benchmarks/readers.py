@@ -1,9 +1,9 @@
 """Readers against their referees, on the shared data: ``python benchmarks/readers.py --data DIR [--json]``.
 
-midi      every MIDI file with the installed symusic: how many parse, how many notes, milliseconds a file
-abc       every tune of Nottingham, Open Hymnal and La Taberna: how many give notes, milliseconds a tune
+midi      every MIDI file with the installed symusic: how many parse, how many notes, CPU milliseconds a file
+abc       every tune of Nottingham, Open Hymnal and La Taberna: how many give notes, CPU milliseconds a tune
 twins     Nottingham's melodies in ABC against their MIDI twins, and against abc2midi (through symusic)
-musicxml  Lieder, OpenEWLD and quartets: how many give notes, milliseconds a file
+musicxml  Lieder, OpenEWLD and quartets: how many give notes, CPU milliseconds a file
 referee   twelve MusicXML files against music21: what sounds at each twelfth of a quarter, and the time of both
 """
 
@@ -43,15 +43,15 @@ def unpack(data: Path, source: str, suffix: str, folder: Path) -> list[Path]:
 
 
 def read_all(paths: list[Path]) -> dict:
-    """Reads every piece; counts, rejects by code, and milliseconds a piece."""
+    """Reads every piece; counts, rejects by code, and CPU milliseconds a piece."""
     rejects: list[ItemError] = []
     pieces = notes = 0
-    began = time.perf_counter()
+    began = time.process_time()
     for path in paths:
         for item in load_items(path, on_reject=rejects.append):
             pieces += 1
             notes += len(item.score.notes)
-    elapsed = time.perf_counter() - began
+    elapsed = time.process_time() - began
     codes = {code: sum(r.code == code for r in rejects) for code in sorted({r.code for r in rejects})}
     per_piece = round(1000 * elapsed / max(pieces + len(rejects), 1), 2)
     return {"files": len(paths), "pieces": pieces, "notes": notes, "rejects": codes, "ms_a_piece": per_piece}
@@ -62,13 +62,13 @@ def parse_midi(paths: list[Path]) -> dict:
     import symusic
 
     failed = notes = 0
-    began = time.perf_counter()
+    began = time.process_time()
     for path in paths:
         try:
             notes += sum(len(t.notes) for t in symusic.Score(str(path)).tracks)
         except RuntimeError:
             failed += 1
-    return {"failed": failed, "notes": notes, "ms_a_file": round(1000 * (time.perf_counter() - began) / len(paths), 2)}
+    return {"failed": failed, "notes": notes, "ms_a_file": round(1000 * (time.process_time() - began) / len(paths), 2)}
 
 
 @contextlib.contextmanager
@@ -144,11 +144,11 @@ def by_music21(path: Path) -> tuple[Cells, float]:
     """What sounds as music21 reads it, chord symbols and grace notes left out, and seconds."""
     import music21
 
-    began = time.perf_counter()
+    began = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         score = music21.converter.parseFile(str(path), forceSource=True, storePickle=False).toSoundingPitch()
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     return cells(
         (float(note.getOffsetInHierarchy(score)), float(note.duration.quarterLength), pitch.midi)
         for note in score.recurse().notes
@@ -159,9 +159,9 @@ def by_music21(path: Path) -> tuple[Cells, float]:
 
 def by_us(path: Path) -> tuple[Cells, float]:
     """What sounds as we read it, chord symbols left out, and seconds."""
-    began = time.perf_counter()
+    began = time.process_time()
     score = next(load_items(path)).score
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     quarter = score.ticks_per_quarter
     notes = score.notes[np.isin(score.notes["part"], [i for i, p in enumerate(score.parts) if p.written])]
     rows = zip(notes["onset"] / quarter, notes["duration"] / quarter, notes["pitch"].tolist())
@@ -169,7 +169,7 @@ def by_us(path: Path) -> tuple[Cells, float]:
 
 
 def against_music21(paths: list[Path]) -> dict:
-    """Jaccard index of what sounds in each file, and milliseconds a file of both readers."""
+    """Jaccard index of what sounds in each file, and CPU milliseconds a file of both readers."""
     agreement, ours_s, theirs_s = {}, 0.0, 0.0
     for path in paths:
         (ours, a), (theirs, b) = by_us(path), by_music21(path)
