@@ -4,40 +4,52 @@
 
 writes ``data/text_to_music_candidates.json`` again: every test cluster of the open sources, and 200 test clusters
 of La Taberna that hold no work of an open source, in the order of the SHA-256 of the clusters' names. Of a cluster
-the first id counts (of an open source where there is one). Nothing of La Taberna is ever trained on.
+the first id counts (of an open source where there is one; of tunes, the first that has notes). Nothing of La Taberna
+is ever trained on.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mmbert.errors import DataError
-from mmbert_training.manifest import OPEN, Work, load_works
+from mmbert.errors import DataError, ItemError
+from mmbert_training.manifest import OPEN, Work, load_as_filed, load_works
 
 TUNES, N_TUNES = "taberna_abc", 200
 _NAME = "data/text_to_music_candidates.json"
 
 
-def choose(works: Iterable[Work]) -> list[str]:
+def choose(works: Iterable[Work], readable: Callable[[Work], bool]) -> list[str]:
     """Ids of the candidates, open sources first, each part in order of id."""
-    works = list(works)
+    works = sorted(works, key=lambda w: w.id)
     with_open = {w.cluster for w in works if w.source in OPEN}
     first: dict[str, str] = {}
-    tunes: dict[str, str] = {}
-    for work in sorted((w for w in works if w.split == "test"), key=lambda w: w.id):
+    tunes: dict[str, list[Work]] = defaultdict(list)
+    for work in (w for w in works if w.split == "test"):
         if work.source in OPEN:
             first.setdefault(work.cluster, work.id)
         elif work.source == TUNES and work.cluster not in with_open:
-            tunes.setdefault(work.cluster, work.id)
-    drawn = sorted(tunes, key=lambda cluster: hashlib.sha256(cluster.encode()).hexdigest())[:N_TUNES]
-    return [*sorted(first.values()), *sorted(tunes[c] for c in drawn)]
+            tunes[work.cluster].append(work)
+    shuffled = sorted(tunes, key=lambda cluster: hashlib.sha256(cluster.encode()).hexdigest())
+    drawn = (next((w.id for w in tunes[cluster] if readable(w)), None) for cluster in shuffled)
+    return [*sorted(first.values()), *sorted(islice((i for i in drawn if i), N_TUNES))]
+
+
+def readable(work: Work) -> bool:
+    """Whether a work has notes that can be read."""
+    try:
+        return load_as_filed(work).score is not None
+    except ItemError:
+        return False
 
 
 def digest(ids: Sequence[str]) -> str:
@@ -65,7 +77,7 @@ def _write(
     data: Annotated[Path | None, typer.Option(help="Folder of data zips; else MMBERT_DATA.")] = None,
 ) -> None:
     """Write the list again."""
-    ids = choose(load_works(data, (*OPEN, TUNES)))
+    ids = choose(load_works(data, (*OPEN, TUNES)), readable)
     path = Path(str(files(__package__))) / _NAME
     path.write_text(json.dumps({"sha256": digest(ids), "ids": ids}, indent=0) + "\n", encoding="utf-8")
     typer.echo(f"{path}: {len(ids)} candidates, {digest(ids)}")
