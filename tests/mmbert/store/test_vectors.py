@@ -129,3 +129,34 @@ def test_without_faiss_a_search_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(MissingExtraError, match=r'pip install "mmbert\[cpu\]"'):
         store_of(tmp_path, latent(5)).search("joint/pieces", latent(1), 3)
+
+
+def test_a_gpu_answers_where_faiss_has_one_and_filters_stay_with_the_cpu(tmp_path, monkeypatch):
+    """With a stand-in for FAISS's GPU classes: the branch is tested, no device is."""
+    import faiss
+
+    asked = []
+
+    class Flat(faiss.IndexFlatIP):
+        def __init__(self, resources, dim, config):
+            super().__init__(dim)
+            assert config.useFloat16
+
+        def search(self, queries, k):
+            asked.append(k)
+            return super().search(queries, k)
+
+    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1, raising=False)
+    monkeypatch.setattr(faiss, "GpuIndexFlatIP", Flat, raising=False)
+    monkeypatch.setattr(faiss, "StandardGpuResources", object, raising=False)
+    monkeypatch.setattr(faiss, "GpuIndexFlatConfig", type("Config", (), {}), raising=False)
+    rows = latent(3000)
+    store = store_of(tmp_path, rows)
+    similarity, row = store.search("joint/pieces", rows[:2], 5)
+    assert asked == [6, 6]
+    expected, order = reference(rows, rows[:2], 5)
+    np.testing.assert_allclose(similarity, expected, atol=1e-3)
+    assert (row == order).all()
+    store.search("joint/pieces", rows[:1], 5, np.arange(3000) < 50)
+    store.search("joint/pieces", rows[:1], 2900)
+    assert asked == [6, 6]
