@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from mmbert_ui.notes import Playable
@@ -53,7 +55,7 @@ def test_stretches_add_up_to_the_whole(renderer):
     n = renderer.frames(p)
     whole = renderer.stretch("c", p, 0, n)
     cuts = [0, 1, 12_345, 8 * SAMPLE_RATE, 8 * SAMPLE_RATE + 7, n]
-    parts = [renderer.stretch("c", p, a, b) for a, b in zip(cuts, cuts[1:])]
+    parts = [renderer.stretch("c", p, a, b) for a, b in pairwise(cuts)]
     assert np.array_equal(np.concatenate(parts), whole)
 
 
@@ -68,7 +70,7 @@ def test_nothing_clips_and_quiet_music_is_brought_up(renderer):
 
 def test_more_instruments_than_channels_and_drums_still_sound(renderer):
     notes = [(i * 200, 190, 60, 90, i * 3, False, i) for i in range(30)] + [(0, 100, 38, 100, 0, True, 30)]
-    parts = tuple(Part(f"p{i}", i * 3) for i in range(30)) + (Part("kit", 0, True),)
+    parts = (*(Part(f"p{i}", i * 3) for i in range(30)), Part("kit", 0, True))
     p = playable(notes, parts)
     for second in range(6):
         assert loudness(renderer.stretch("f", p, second * SAMPLE_RATE, (second + 1) * SAMPLE_RATE)) > 100

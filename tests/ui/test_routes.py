@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,7 +78,7 @@ def test_a_range_beyond_the_end_is_refused(client, library):
 def test_a_file_of_one_piece_is_downloaded_as_it_is(client, library):
     piece = next(p for p in library.pieces() if p.title == "Slow Hymn")
     answer = client.get(f"/download/{piece.id}")
-    assert answer.content == open(piece.path, "rb").read()
+    assert answer.content == Path(piece.path).read_bytes()
     assert answer.headers["content-disposition"].startswith('attachment; filename="Slow Hymn.mid"')
 
 

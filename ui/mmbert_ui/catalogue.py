@@ -40,7 +40,7 @@ class Catalogue:
     @cached_property
     def examples(self) -> list[str]:
         """Questions that find something here."""
-        return examples(p.facets for _, p in self.pieces)
+        return examples([p.facets for _, p in self.pieces])
 
     @cached_property
     def _folded(self) -> list[str]:

@@ -170,10 +170,8 @@ def _disk_faults(folder: Path) -> Iterator[None]:
         yield
     except OSError as e:
         if e.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise SpaceError(
-                str(folder), "the disk is full", "Free some space, or name another place with --folder"
-            ) from e
-        raise LibraryError(str(folder), f"cannot be written ({e.strerror})", "Name another place with --folder") from e
+            raise SpaceError(str(folder), "the disk is full", f"Free some space, or {elsewhere}") from e
+        raise LibraryError(str(folder), f"cannot be written ({e.strerror})", elsewhere.capitalize()) from e
 
 
 def has_display() -> bool:
