@@ -27,7 +27,7 @@ SHOWN = 5
 def build(
     library: LibraryArgument,
     folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Folders of music.", show_default=False)],
-    weights: Annotated[Path | None, typer.Option(help="Checkpoint folder; the released weights without it.")] = None,
+    weights: Annotated[str | None, typer.Option(help="Checkpoint folder; the released weights without it.")] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Read every file again, also unchanged ones.")] = False,
     as_json: JsonOption = False,
 ) -> int:
