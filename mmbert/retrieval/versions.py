@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mmbert.store import Generation
 
 SAME_VECTOR = 0.98
-SAME_NOTES = 0.01  # relative difference of notes a bar
+SAME_NOTES = 0.005  # relative difference of bars, notes a bar and notes at once
 COMPARED = 200  # leaders that a piece is compared with by vector: the top of the ranking
 LOOKED_AHEAD = 200  # rows behind the last hit wanted that are still folded into the hits before them
 
@@ -105,9 +105,18 @@ class _Leaders:
 
 
 def same_size(a: Facets, b: Facets) -> bool:
-    """As many bars, as many notes a bar and the same compass: what a transposition or another format keeps."""
-    if None in (a.bars, b.bars, a.notes_per_bar, b.notes_per_bar, a.pitch_low, b.pitch_low, a.pitch_high, b.pitch_high):
-        return False
-    notes = abs(a.notes_per_bar - b.notes_per_bar) <= SAME_NOTES * max(a.notes_per_bar, b.notes_per_bar)  # type: ignore[operator,type-var]
-    compass = (a.pitch_high - a.pitch_low) == (b.pitch_high - b.pitch_low)  # type: ignore[operator]
-    return a.bars == b.bars and notes and compass
+    """As many bars, notes and voices, and the same compass: what a transposition or another format keeps.
+
+    >>> tune = Facets(bars=16, notes_per_bar=6.5, polyphony=1.9, pitch_low=55, pitch_high=74)
+    >>> up = Facets(bars=16, notes_per_bar=6.5, polyphony=1.9, pitch_low=57, pitch_high=76)
+    >>> same_size(tune, up), same_size(tune, Facets(bars=16)), same_size(Facets(), Facets())
+    (True, False, False)
+    """
+    one, two = _size(a), _size(b)
+    return one is not None and two is not None and bool(np.allclose(one, two, rtol=SAME_NOTES))
+
+
+def _size(f: Facets) -> tuple[float, ...] | None:
+    if f.bars is None or f.notes_per_bar is None or f.polyphony is None or f.pitch_low is None or f.pitch_high is None:
+        return None
+    return f.bars, f.notes_per_bar, f.polyphony, f.pitch_high - f.pitch_low
