@@ -126,7 +126,10 @@ def _found(grounds: Grounds) -> str:
     """Words of the question in the piece's own texts."""
     said = {fold(w) for c in grounds.fitting for w in re.findall(r"\w+", f"{c.words} {c.value}")}
     words = [w for w in dict.fromkeys(fold(w) for w in grounds.lexical.split()) if w not in said]
+    named = {c.facet for c in grounds.fitting if _is_name(c)}
     for name, text in grounds.texts:
+        if name in named:
+            continue
         here = [w for w in words if re.search(rf"\b{re.escape(w)}(?:s|es)?\b", fold(text))]
         if here:
             return f"its {name} has “{' '.join(here)}”"

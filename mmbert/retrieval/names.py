@@ -45,7 +45,8 @@ class Names:
             for surname in surnames_of(name):
                 if fold(surname) not in NO_COMPOSER and fold(surname) not in forms():
                     out.setdefault(fold(surname), []).append((surname, name))
-        return out
+        # BACH is shown as Bach where anyone writes it so.
+        return {folded: sorted(entries, key=lambda e: e[0].isupper()) for folded, entries in out.items()}
 
     @cached_property
     def _titles(self) -> dict[tuple[str, ...], str]:
@@ -135,16 +136,27 @@ def _meant(question: str, m: re.Match[str], surname: str, n_words: int) -> bool:
 
 
 def _spelling(entries: list[tuple[str, str]], first: str, surname: str) -> tuple[str, int]:
-    """The library's spelling of a composer and whether it uses the word before the surname."""
-    for written, whole in entries:
+    """The library's spelling of a composer, and how many words before the surname it uses.
+
+    The surname is enough (``J.S. Bach`` is Johann Sebastian) unless somebody of another first name shares it.
+    """
+    fitting = [e for e in entries if first and re.search(rf"\b{re.escape(first)}\b", fold(e[1]))]
+    if not fitting:
+        return entries[0][0], 0
+    others = [whole for _, whole in entries if first[0] not in _initials(whole, surname)]
+    for _, whole in fitting if others else ():
         text = fold(whole)
         for spelling in (f"{first} {surname}", f"{surname}, {first}"):
-            if first and len(entries) > 1 and len(text) == len(whole) and spelling in text:
+            if len(text) == len(whole) and spelling in text:
                 at = text.index(spelling)
                 return whole[at : at + len(spelling)], 1
-        if first and len(entries) == 1 and re.search(rf"\b{re.escape(first)}\b", text):
-            return written, 1
-    return entries[0][0], 0
+    return fitting[0][0], 1
+
+
+def _initials(whole: str, surname: str) -> set[str]:
+    """First letters of the words of a name but its surname; any letter where there are none."""
+    letters = {w[0] for w in re.findall(r"[^\W\d_]+", fold(whole)) if w != surname}
+    return letters or set("abcdefghijklmnopqrstuvwxyz")
 
 
 def one_slip(a: str, b: str) -> bool:

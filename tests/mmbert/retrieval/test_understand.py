@@ -96,6 +96,15 @@ def test_names_are_those_of_the_library() -> None:
     assert chips("Shubert", names) == ["composer~Schubert"]
 
 
+def test_one_person_in_several_spellings_is_one_and_two_of_a_surname_are_two() -> None:
+    bach = Names(("J.S. Bach", "Johann Sebastian BACH", "Bach"))
+    assert chips("something by Johann Sebastian Bach", bach)[0].casefold() == "composer~bach"
+    schumanns = Names(("Schumann, Clara", "Robert Schumann"))
+    assert chips("clara schumann", schumanns) == ["composer~Schumann, Clara"]
+    assert chips("Robert Schumann", schumanns) == ["composer~Robert Schumann"]
+    assert chips("schumann", schumanns) == ["composer~Schumann"]
+
+
 @given(st.lists(st.sampled_from(VOCABULARY), max_size=12).map(" ".join))
 def test_any_words_of_the_vocabulary_give_conditions_that_can_be_asked(words: str) -> None:
     query = understand(words)
