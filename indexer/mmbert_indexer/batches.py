@@ -60,6 +60,7 @@ class Work:
     embedded: int = 0
     _batch: list[Item] = field(default_factory=list)
     _files: int = 0
+    _before: int = 0
 
     def run(self) -> None:
         """Read and embed all that the ledger lists as not done.
@@ -71,6 +72,7 @@ class Work:
         """
         tried: set[str] = set()
         done = 0
+        self._before = self.ledger.contents() - len(self.ledger.todo(self.maker))
         while todo := [(k, path) for k, path in self.ledger.todo(self.maker) if path not in tried]:
             states = self.ledger.states()
             total = done + len(todo)
@@ -158,7 +160,7 @@ class Work:
             self.shards.sync()
             self.ledger.commit()
             self.shards.seal_if_full()
-        self.stop.raise_if_asked(done, total)
+        self.stop.raise_if_asked(self._before + done, self._before + total)
 
     def _store(self, item: Item, result: Embedded) -> None:
         block = np.concatenate([result.piece[None], result.windows]).astype(np.float16)

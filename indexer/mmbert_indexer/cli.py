@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Build a library from folders of music.")
 
-LibraryArgument = Annotated[Path, typer.Argument(help="Folder of the library.", show_default=False)]
+LibraryArgument = Annotated[Path, typer.Argument(metavar="LIBRARY", help="Folder of the library.", show_default=False)]
 REJECTED = 3  # exit code: all done, some files were refused
 SHOWN = 5
 
@@ -26,7 +26,7 @@ SHOWN = 5
 @app.command()
 def build(
     library: LibraryArgument,
-    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Folders of music.", show_default=False)],
+    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER", help="Folders of music.", show_default=False)],
     weights: Annotated[str | None, typer.Option(help="Checkpoint folder; the released weights without it.")] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Read every file again, also unchanged ones.")] = False,
     as_json: JsonOption = False,
@@ -155,7 +155,7 @@ def verify(library: LibraryArgument, as_json: JsonOption = False) -> int:
 @app.command()
 def remove(
     library: LibraryArgument,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders.", show_default=False)],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Files or folders.", show_default=False)],
     as_json: JsonOption = False,
 ) -> int:
     """Take PATHs out of LIBRARY; the files stay where they are.

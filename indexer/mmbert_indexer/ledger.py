@@ -159,6 +159,11 @@ class Ledger:
         rows = self.connection.execute(_TODO, {"fingerprint": maker.fingerprint, "reader": maker.reader})
         return [(Key(sha, suffix, context), os.fsdecode(path)) for sha, suffix, context, path in rows]
 
+    def contents(self) -> int:
+        """How many different contents the files have."""
+        statement = "SELECT count(*) FROM (SELECT DISTINCT sha256, suffix, context FROM file)"
+        return self.connection.execute(statement).fetchone()[0]
+
     def vectors_of(self, sha256: bytes, maker: Maker) -> set[int]:
         """Numbers of the pieces of a content that need no embedding."""
         statement = f"SELECT number FROM vector v WHERE v.sha256=:sha256 AND {_KNOWN_VECTOR}"

@@ -100,6 +100,7 @@ def test_stopped_a_build_says_so_and_goes_on(many, library, expected, number, co
     rest = FakeEmbedder()
     build_library(library, [many], rest)
     assert len(rest.asked) <= 61 - done
+    assert 10 <= done < 61
     assert hashes(library) == expected
 
 
@@ -217,7 +218,7 @@ def full_database() -> sqlite3.OperationalError:
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("first", [True, False], ids=["new library", "second build"])
 def test_whatever_write_fails_the_library_is_the_old_or_the_new_one(tmp_path, music, monkeypatch, fault, first):
-    monkeypatch.setattr(batches, "PIECES_A_BATCH", 2)
+    monkeypatch.setattr(batches, "PIECES_A_BATCH", 4)
     monkeypatch.setattr(files, "disk", QuickDisk())
     old, new = {}, {}
     if not first:
