@@ -33,11 +33,13 @@ def show(
         rejects = [{"code": f.code, "stage": f.stage, "fault": f.fault, "hint": f.hint} for f in faults]
         pieces = [_to_json(item, facets) for item, facets in described]
         print_json({"path": str(file), "pieces": pieces, "rejects": rejects})
-        return
+    else:
+        for item, facets in described:
+            _print(item, facets)
     for fault in faults:
         warn(str(fault))
-    for item, facets in described:
-        _print(item, facets)
+    if faults:
+        raise typer.Exit(ItemError.exit_code)  # done, but not all of it
 
 
 def _facets(item: Item) -> Facets:
@@ -68,9 +70,10 @@ def _print(item: Item, facets: Facets) -> None:
 
     table = Table(box=None, show_header=False, pad_edge=False)
     title = facets.title or item.source.path.stem
-    table.title = escape(f"{title} ({item.kind}, piece {item.source.number + 1} of the file)")
-    table.title_justify = "left"
     for name, fact in FACETS.items():
         if text := shown(name, facets):
             table.add_row(fact.label, escape(text))
-    stdout_console().print(table)
+    console = stdout_console()
+    head = f"{title} ({item.kind}, piece {item.source.number + 1} of the file)"
+    console.print(f"[bold]{escape(head)}[/bold]", highlight=False)
+    console.print(table)

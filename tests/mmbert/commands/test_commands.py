@@ -112,6 +112,16 @@ def test_show_says_what_a_file_is(capsys: pytest.CaptureFixture[str], tunes: Pat
     assert (code, out) == (3, "")
 
 
+def test_show_tells_of_every_tune_of_a_book(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    book = tmp_path / "book.abc"
+    book.write_text("X:1\nT:Good\nM:6/8\nL:1/8\nK:D\nDFA dAF|DFA d3:|\n\nX:2\nT:Empty\nK:C\n\n")
+    code, out, err = run(capsys, "show", book, "--json")
+    found = answer_of(out)
+    assert (code, [p["facets"]["title"] for p in found["pieces"]]) == (3, ["Good"])
+    assert [set(r) for r in found["rejects"]] == [{"code", "stage", "fault", "hint"}]
+    assert "book.abc" in err
+
+
 def test_embed_gives_unit_vectors(
     capsys: pytest.CaptureFixture[str], tunes: Path, tiny_weights: Path, tmp_path: Path
 ) -> None:
