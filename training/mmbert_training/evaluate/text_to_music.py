@@ -74,7 +74,7 @@ def run(data: Path | None = None, weights: Path | None = None) -> dict[str, Any]
         "BM25, full sheet": bm25([sheet(t) for t in statements], texts),
         "phrase neighbours": phrase_neighbours(statements, texts, TextEncoder.load()),
         "vectors": _by_vectors(embedder, candidates, texts),
-        "fused": _by_search(embedder, candidates, texts, weights),
+        "fused": _by_search(embedder, candidates, texts),
     }
     found = {row: standing(s, [q.candidate for q in queries]) for row, s in scores.items()}
     formless = np.array([not any(f.startswith("form=") for f in q.facts) for q in queries])
@@ -142,12 +142,10 @@ def _by_vectors(embedder: Any, candidates: Sequence[Candidate], texts: Sequence[
     return np.asarray(embedder.embed_texts(list(texts))) @ np.stack([c.embedded.piece for c in candidates]).T
 
 
-def _by_search(
-    embedder: Any, candidates: Sequence[Candidate], texts: Sequence[str], weights: Path | None
-) -> np.ndarray:
+def _by_search(embedder: Any, candidates: Sequence[Candidate], texts: Sequence[str]) -> np.ndarray:
     from mmbert_training.evaluate.product import search_scores
 
-    return search_scores(embedder, [c.embedded for c in candidates], texts, weights)
+    return search_scores(embedder, [c.embedded for c in candidates], texts)
 
 
 def _rows(
