@@ -20,8 +20,9 @@ TEXT_DIM = 16
 METRES = {"2/4": 10, "3/4": 20, "4/4": 30, "6/8": 40}  # ids are the toy's own
 
 
-def word_state(word: str) -> np.ndarray:
-    return np.random.default_rng(zlib.crc32(word.encode())).normal(size=TEXT_DIM).astype(np.float16)
+def fact_state(fact: str) -> np.ndarray:
+    """The toy text model knows what each phrase means: one state a fact."""
+    return np.random.default_rng(zlib.crc32(fact.encode())).normal(size=TEXT_DIM).astype(np.float16)
 
 
 def toy_facets(i: int, rng: np.random.Generator) -> Facets:
@@ -62,7 +63,7 @@ def make_pack(works: int = 120, seed: int = 0) -> Pack:
     true = sorted({t for f in facets for t in tokens_of(f)} | {t for t in TOKENS if t.startswith("key=")})
     texts += [(-1, KNOWN, p, (t,)) for t in true for p in phrases_of(t, "known")]
     facts = np.array([[t in said for t in TOKENS] for _, _, _, said in texts])
-    states = [np.stack([word_state(w) for w in text.split()]) for _, _, text, _ in texts]
+    states = [np.stack([fact_state(f) for f in said]) for *_, said in texts]
     starts = [np.concatenate([[0], np.cumsum([len(r) for r in rows])]) for rows in (runs, states)]
     return Pack(
         works=[{"id": f"w{i}", "source": "toy", "cluster": f"c{i}", "split": s} for i, s in enumerate(split)],

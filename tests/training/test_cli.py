@@ -18,7 +18,8 @@ COLUMNS += ["language", "labels", "same_as"]
 TUNES = {"3/4": "DFA|d2A|FED|D3|", "6/8": "DFA dAF|EFE D3|ABc dcB|AFE D3|", "2/4": "DF|Ad|AF|D2|"}
 RECIPE = """
 name: toy
-model: {symbolic_dim: 16, symbolic_layers: 1, symbolic_heads: 1, symbolic_ffn: 16, dim: 16, layers: 1, heads: 1, ffn: 16, out_dim: 8}
+model: {symbolic_dim: 16, symbolic_layers: 1, symbolic_heads: 1, symbolic_ffn: 16, dim: 16, layers: 1, heads: 1,
+  ffn: 16, out_dim: 8}
 pack: {captions: 2, sources: [openhymnal]}
 log_every: 1
 stages: [{kind: words, steps: 2, batch: 8}, {kind: notes, steps: 2, batch: 8}, {kind: together, steps: 2, batch: 8}]

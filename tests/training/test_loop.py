@@ -17,9 +17,9 @@ from mmbert.errors import ConfigError, DataError
 
 def test_it_learns_to_find_held_out_pieces_by_words(toy_pack, toy_recipe, tmp_path):
     stages = (
-        StageConfig(kind="words", steps=120, batch=48, lr=3e-3),
-        StageConfig(kind="notes", steps=80, batch=32, lr=3e-3),
-        StageConfig(kind="together", steps=60, batch=32, lr=1e-3),
+        StageConfig(kind="words", steps=150, batch=48, lr=3e-3),
+        StageConfig(kind="notes", steps=120, batch=32, lr=3e-3),
+        StageConfig(kind="together", steps=40, batch=32, lr=1e-3),
     )
     recipe = replace(toy_recipe, stages=stages, log_every=20)
     untrained = validate(Learner(recipe.model).model, Batches(toy_pack, 0, recipe.augment, 0, 1), recipe)
@@ -28,7 +28,7 @@ def test_it_learns_to_find_held_out_pieces_by_words(toy_pack, toy_recipe, tmp_pa
     known, before = figures["known"], untrained["known"]
     for shown in ("facets", "notes", "both"):
         assert known[shown] > 1.5 * before[shown], shown
-    assert known["facets"] > 0.5 * known["facts"]
+    assert known["facets"] > 0.6 * known["facts"]
     losses = [e["loss"] for e in read_log(tmp_path) if e["event"] == "train" and e["stage"] == 0]
     assert losses[-1] < losses[0]
 

@@ -46,8 +46,8 @@ sentence or by an example.
 
 {manifest["works"]} works ({manifest["by_split"].get("train", 0)} to learn from, the others to validate),
 {manifest["notes"]} notes, {manifest["sentences"]} sentences written from measured facts. The test split of the works
-was not read. The sentences' token states come from a frozen text model ({recipe.model.text_model}), which is not part of
-this checkpoint. Seed {recipe.seed}; one run.
+was not read. The sentences' token states come from a frozen text model ({recipe.model.text_model}), which is not
+part of this checkpoint. Seed {recipe.seed}; one run.
 
 | stage | kind | steps | works a step | seconds |
 |---|---|---|---|---|
@@ -91,6 +91,6 @@ def _figures(event: dict[str, Any]) -> str:
     )
     accuracy = ", ".join(f"{k} {v:.2f}" for k, v in event["masked_accuracy"].items())
     return (
-        f"Mean reciprocal rank of the sentence's own work among {event['works']} validation works, sentences of two to "
-        f"five facts:\n\n{head}{rows}\n\nAccuracy on masked fields of notes: {accuracy}."
+        f"Mean reciprocal rank of the sentence's own work among {event['works']} validation works, sentences of two "
+        f"to five facts:\n\n{head}{rows}\n\nAccuracy on masked fields of notes: {accuracy}."
     )
