@@ -153,7 +153,7 @@ def _instruments(score: Score) -> dict[str, Any]:
     count = np.bincount(program, minlength=129)
     names: dict[str, int] = {}
     families: dict[str, int] = {}
-    for p in np.flatnonzero(count):
+    for p in np.flatnonzero(count).tolist():
         name, family = name_of(p % 128, p == 128), family_of(p % 128, p == 128)
         names[name] = names.get(name, 0) + int(count[p])
         families[family] = families.get(family, 0) + int(count[p])

@@ -94,7 +94,7 @@ def phrase_neighbours(statements: Sequence[Sequence[str]], queries: Sequence[str
 def _known_phrases(vocabulary: Sequence[str]) -> tuple[list[str], np.ndarray]:
     """Known phrases, and which statements each makes, float64 [phrases, vocabulary] of zeros and ones."""
     known = set(vocabulary)
-    said = [(phrase, (t,)) for t in vocabulary for phrase in phrases_of(t, "known")]
+    said: list[tuple[str, tuple[str, ...]]] = [(phrase, (t,)) for t in vocabulary for phrase in phrases_of(t, "known")]
     both = [p for p in pairs() if known.issuperset(p)]
     both += [(k, m) for k in vocabulary if k.startswith("key=") for m in vocabulary if m.startswith("mode=")]
     said += [(phrase.lstrip("~="), pair) for pair in both for phrase in marked_pair(*pair, "known")]

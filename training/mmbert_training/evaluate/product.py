@@ -13,6 +13,7 @@ from mmbert_indexer.build import build_library
 from mmbert.api import Library
 from mmbert.console import progress
 from mmbert.embed import Embedder
+from mmbert.errors import ItemError
 from mmbert.items import write_midi
 from mmbert.retrieval.calibrate import NONSENSE
 from mmbert.retrieval.names import names_of
@@ -32,7 +33,7 @@ class _AsEmbedded:
         self.fingerprint, self.dim, self.kinds = embedder.fingerprint, embedder.dim, embedder.kinds
         self._embedded = embedded
 
-    def embed(self, items: Sequence[Item]) -> list[Embedded]:
+    def embed(self, items: Sequence[Item]) -> list[Embedded | ItemError]:
         return [replace(self._embedded[int(i.source.path.stem)], item=i) for i in items]
 
 
@@ -42,7 +43,7 @@ class _AsRead:
     def __init__(self, embedder: Embedder, queries: Sequence[Query]) -> None:
         self.fingerprint, self._embedder = embedder.fingerprint, embedder
         texts = sorted({q.meaning for q in queries} | set(NONSENSE))
-        self._vectors = {}
+        self._vectors: dict[str, np.ndarray] = {}
         for start in range(0, len(texts), _AT_ONCE):
             some = texts[start : start + _AT_ONCE]
             self._vectors |= dict(zip(some, embedder.embed_texts(some), strict=True))
