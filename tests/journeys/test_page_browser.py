@@ -374,3 +374,15 @@ def test_a_download_is_the_file_itself(page):
         page.locator(".mm-popup a").first.click()
     assert found.value.suggested_filename == "Slow song of the north.mid"
     assert Path(found.value.path()).read_bytes()[:4] == b"MThd"
+
+
+def test_programs_get_the_same_answer_as_the_page(page, url):
+    from gradio_client import Client
+
+    search(page, "study in a minor key")
+    answer = Client(url, verbose=False).predict("study in a minor key", "", 10, api_name="/search")
+    assert [h["title"] for h in answer["hits"]] == texts(page, ".card h3")
+    assert set(answer) == {"query", "understood", "nothing_fits", "hits"}
+    plain = page.request.get(f"{url}/api/search?q=study+in+a+minor+key").json()
+    assert [h["id"] for h in plain["hits"]] == [h["id"] for h in answer["hits"]]
+    assert plain["hits"][0]["path"] == answer["hits"][0]["file"]

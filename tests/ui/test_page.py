@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from mmbert_ui.asking import respond
 from mmbert_ui.blocks import LIBRARY, RESULTS, dropped
 
+from mmbert.console import clean
 from tests.ui.conftest import HOSTILE
 
 
@@ -98,7 +99,7 @@ def test_an_upload_is_deleted_once_it_is_read(client, app, library, tmp_path):
     view = dropped(state(app), stored)
     assert view["state"] == "hits"
     assert view["example"]["title"] == "Dropped"
-    assert ["Notes", "27"] in view["example"]["facts"]
+    assert view["example"]["facts"][0] == {"label": "Notes", "value": "27", "fits": False}
     assert library.asked[-1]["like"].metadata["title"] == "Dropped"
     assert list((tmp_path / "uploads").rglob("*.mid")) == []
     assert client.get(f"/roll/{view['ask']['like']}.json").json()["duration_s"] > 1
@@ -150,14 +151,15 @@ def test_a_question_gives_cards_and_chips(app):
     first = view["cards"][0]
     assert first["title"] == "Slow Hymn"
     assert first["why"].startswith("piece 1")
-    assert ["Key", "D minor"] in first["facts"]
-    assert not any(value in ("", "None", "unknown") for card in view["cards"] for _, value in card["facts"])
+    assert {"label": "Key", "value": "D minor", "fits": True} in first["facts"]
+    shown = [fact["value"] for card in view["cards"] for fact in card["facts"]]
+    assert not {"", "None", "unknown"} & set(shown)
 
 
 def test_a_chip_made_a_filter_leaves_others_out_and_is_shown_once(app):
     view = ask(app, words="slow minor", where=["mode=minor"])
     assert [(c["text"], c["hard"]) for c in view["chips"]] == [("pace under 3.5", False), ("minor", True)]
-    assert all(["Key", "D minor"] in card["facts"] for card in view["cards"])
+    assert {f["value"] for card in view["cards"] for f in card["facts"] if f["label"] == "Key"} == {"D minor"}
 
 
 def test_filters_that_leave_nothing_say_which_to_take_out(app):
@@ -220,6 +222,14 @@ def test_the_title_of_an_untitled_piece_is_its_file_name_in_words(app):
 
 def test_a_search_answer_is_small(app):
     assert len(json.dumps(ask(app, words="slow minor jig"))) < 10_000
+
+
+def test_the_plain_route_answers_as_the_command_line_does(client, app):
+    answer = client.get("/api/search", params={"q": "slow", "where": ["mode=minor"], "limit": 2}).json()
+    assert answer == clean(state(app).search("slow", where=["mode=minor"], limit=2).to_json())
+    for wrong in ({}, {"q": "x" * 501}, {"q": "x", "where": ["nonsense"]}, {"like": "/etc/passwd"}):
+        assert client.get("/api/search", params=wrong).status_code == 400
+    assert client.get("/api/search", params={"q": "x", "limit": 201}).status_code == 422
 
 
 def test_the_named_function_answers_over_http(client):

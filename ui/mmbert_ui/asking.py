@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from mmbert.console import clean
 from mmbert.errors import MmbertError, UsageError
-from mmbert.types import Facets, Hit
+from mmbert.types import Condition, Facets, Hit, Item
 from mmbert_ui.state import PIECE_ID, UPLOAD_ID, PageState
 from mmbert_ui.uploads import Upload
 from mmbert_ui.wording import band, chips, facts, measure, title_of
@@ -34,11 +36,11 @@ class Ask(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    words: str = Field("", max_length=500)
+    words: str = Field(default="", max_length=500)
     where: list[str] = Field(default_factory=list, max_length=20)
-    like: str | None = Field(None, max_length=64)
-    limit: int = Field(10, ge=1, le=MOST_HITS)
-    serial: int = Field(0, ge=0, le=2**31)
+    like: str | None = Field(default=None, max_length=64)
+    limit: int = Field(default=10, ge=1, le=MOST_HITS)
+    serial: int = Field(default=0, ge=0, le=2**31)
 
     def is_empty(self) -> bool:
         """Nothing was asked."""
@@ -86,22 +88,42 @@ def error_view(error: MmbertError, ask: Ask) -> dict[str, Any]:
     return {"state": "error", "ask": ask.model_dump(), "title": title, "hint": error.hint}
 
 
+def example_of(state: PageState, ask: Ask) -> Item | str | None:
+    """What a question's id names: a dropped file, or a piece of the library. Never a path.
+
+    Raises:
+        UsageError: the id has no such form, or the dropped file is no longer held.
+    """
+    if ask.like is None or PIECE_ID.fullmatch(ask.like):
+        return ask.like
+    if not UPLOAD_ID.fullmatch(ask.like):
+        raise UsageError("The example", "is no piece of this library", "Choose one, or drop a file")
+    upload = state.upload(ask.like)
+    if upload is None:
+        raise UsageError("The dropped file", "is no longer held", "Drop it again; files are forgotten after an hour")
+    return upload.item
+
+
+def plain_answer(state: PageState, data: Any) -> dict[str, Any]:
+    """The answer for a program: ``{query, understood, nothing_fits, hits}``.
+
+    Raises:
+        MmbertError: the question is empty or cannot be understood.
+    """
+    ask = parse_ask(data)
+    if ask.is_empty():
+        raise UsageError("words", "are empty", "Say what to look for")
+    answer = state.search(ask.words, like=example_of(state, ask), where=ask.where, limit=ask.limit)
+    return clean(answer.to_json())
+
+
 def answer_view(state: PageState, ask: Ask) -> dict[str, Any]:
     """Search, and word what comes back.
 
     Raises:
         MmbertError: what the library cannot answer.
     """
-    like: Any = ask.like
-    if ask.like and not (UPLOAD_ID.fullmatch(ask.like) or PIECE_ID.fullmatch(ask.like)):
-        raise UsageError("The example", "is no piece of this library", "Choose one, or drop a file")  # never a path
-    if ask.like and UPLOAD_ID.fullmatch(ask.like):
-        upload = state.upload(ask.like)
-        if upload is None:
-            raise UsageError(
-                "The dropped file", "is no longer held", "Drop it again; files are forgotten after an hour"
-            )
-        like = upload.item
+    like = example_of(state, ask)
     answer = state.search(ask.words, like=like, where=ask.where, limit=ask.limit)
     found = chips(answer.query.conditions, ask.where)
     return {
@@ -111,7 +133,7 @@ def answer_view(state: PageState, ask: Ask) -> dict[str, Any]:
         "total": answer.total,
         "chips": found,
         "example": example_view(state, ask.like) if ask.like else None,
-        "cards": [card(hit, answer.nothing_fits) for hit in answer.hits],
+        "cards": [card(hit, answer.query.conditions, answer.nothing_fits) for hit in answer.hits],
         "relax": [] if answer.hits else relaxed(state, ask, like, found),
         "more": len(answer.hits) == ask.limit < min(MOST_HITS, answer.total),
     }
@@ -119,7 +141,7 @@ def answer_view(state: PageState, ask: Ask) -> dict[str, Any]:
 
 def relaxed(state: PageState, ask: Ask, like: Any, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """For a question without hits: each filter that can be taken out, and how many pieces are open then."""
-    out = []
+    out: list[dict[str, Any]] = []
     for chip in found:
         where = [w for w in ask.where if w not in chip["where"]]
         if len(where) < len(ask.where) and len(out) < 5:
@@ -128,7 +150,7 @@ def relaxed(state: PageState, ask: Ask, like: Any, found: list[dict[str, Any]]) 
     return sorted(out, key=lambda r: -r["total"])
 
 
-def card(hit: Hit, nothing_fits: bool = False) -> dict[str, Any]:
+def card(hit: Hit, asked: Sequence[Condition] = (), nothing_fits: bool = False) -> dict[str, Any]:
     """One hit as its card shows it; text alone, no notes."""
     return {
         "id": hit.id,
@@ -136,7 +158,7 @@ def card(hit: Hit, nothing_fits: bool = False) -> dict[str, Any]:
         "kind": hit.modality,
         "title": title_of(hit.title, hit.path),
         "composer": hit.facets.composer or "",
-        "facts": facts(hit.facets),
+        "facts": facts(hit.facets, asked),
         "why": hit.why,
         "band": band(hit, nothing_fits),
         "measure": measure(hit),
@@ -178,7 +200,7 @@ def _dropped(state: PageState, upload: Upload) -> dict[str, Any]:
     known = state.facets(item)
     rows = facts(known)
     if item.score is not None:
-        rows.insert(0, ["Notes", f"{len(item.score.notes):,}"])
+        rows.insert(0, {"label": "Notes", "value": f"{len(item.score.notes):,}", "fits": False})
     stated = item.metadata.get("title", "").strip()
     return {
         "id": upload.id,

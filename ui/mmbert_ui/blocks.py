@@ -13,7 +13,7 @@ import gradio as gr
 
 from mmbert.errors import ItemError, MmbertError, UsageError
 from mmbert_ui.about import ABOUT, FORMATS_LINE
-from mmbert_ui.asking import Ask, error_view, parse_ask, respond
+from mmbert_ui.asking import Ask, error_view, plain_answer, respond
 from mmbert_ui.routes import assets_version
 from mmbert_ui.state import PageState
 
@@ -109,16 +109,18 @@ def dropped(state: PageState, path: str | None) -> dict[str, Any]:
 
 def _search_function(state: PageState) -> Any:
     def search(words: str = "", where: str = "", limit: int = 10) -> dict[str, Any]:
-        """Search the library. ``where`` holds conditions such as "mode=minor; tempo_bpm<90"."""
+        """Search the library. ``where`` holds conditions such as "mode=minor; tempo_bpm<90".
+
+        The fields are those of ``mmbert search --json``, except that a hit's path is called ``file``.
+        """
+        filters = [w.strip() for w in where.split(";") if w.strip()]
         try:
-            asked = parse_ask(
-                {"words": words, "where": [w.strip() for w in where.split(";") if w.strip()], "limit": limit}
-            )
-            if asked.is_empty():
-                raise UsageError("words", "are empty", "Say what to look for")
-            return state.search(asked.words, where=asked.where, limit=asked.limit).to_json()
+            answer = plain_answer(state, {"words": words, "where": filters, "limit": limit})
         except MmbertError as e:
             raise gr.Error(str(e)) from None
+        # gradio_client takes whatever has a "path" for a file to download from here.
+        answer["hits"] = [{"file" if k == "path" else k: v for k, v in hit.items()} for hit in answer["hits"]]
+        return answer
 
     return search
 

@@ -93,7 +93,8 @@ class Harden:
 
 def _same_origin(origin: str, host: str, scope: Scope, headers: dict[str, str]) -> bool:
     """Scheme and host alike; behind a proxy the scheme is the one that it says the client used."""
-    scheme = headers.get("x-forwarded-proto", scope.get("scheme", "http")).split(",")[0].strip()
+    scheme = headers.get("x-forwarded-proto") or str(scope.get("scheme", "http"))
+    scheme = scheme.split(",")[0].strip()
     scheme = {"ws": "http", "wss": "https"}.get(scheme, scheme)
     return origin.casefold() == f"{scheme}://{host}".casefold()
 

@@ -44,8 +44,9 @@ class Playable:
         onset = np.round(score.seconds(score.notes["onset"]) * 1000)
         notes["onset"] = onset
         notes["duration"] = np.maximum(1, np.round(score.seconds(ends) * 1000) - onset)
-        bars = np.round(score.seconds(score.bar_lines[:-1]) * 1000).astype(np.int64) if len(score.metre_map) else []
-        return cls(notes, score.parts, score.duration_s, np.asarray(bars, np.int64))
+        lines = score.bar_lines[:-1] if len(score.metre_map) else score.bar_lines[:0]
+        bars = np.round(score.seconds(lines) * 1000).astype(np.int64)
+        return cls(notes, score.parts, score.duration_s, bars)
 
     @property
     def onset_ms(self) -> np.ndarray:

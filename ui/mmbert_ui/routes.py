@@ -13,8 +13,9 @@ from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from mmbert.console import clean
+from mmbert.errors import MmbertError
 from mmbert.types import Item
-from mmbert_ui.asking import piece_view
+from mmbert_ui.asking import MOST_HITS, piece_view, plain_answer
 from mmbert_ui.catalogue import library_view
 from mmbert_ui.notes import Playable
 from mmbert_ui.render import SAMPLE_RATE, Renderer, wave_header
@@ -33,6 +34,7 @@ ASSETS = {
 }
 _BLOCK_FRAMES = SAMPLE_RATE  # one second a write: a player that seeks away wastes little
 _HEADER = 44
+_MANY = Query(default_factory=list)
 
 
 def asset(name: str) -> bytes:
@@ -58,6 +60,17 @@ def add_routes(app: FastAPI, state: PageState) -> None:
     @app.get("/alive")
     def alive() -> JSONResponse:
         return JSONResponse({"alive": True})
+
+    @app.get("/api/search")
+    def search(
+        q: str = "", where: list[str] = _MANY, like: str | None = None, limit: int = Query(10, ge=1, le=MOST_HITS)
+    ) -> JSONResponse:
+        """What ``mmbert search --json`` prints."""
+        try:
+            answer = plain_answer(state, {"words": q, "where": where, "like": like, "limit": limit})
+        except MmbertError as e:
+            return JSONResponse({"error": {"subject": e.subject, "fault": e.fault, "hint": e.hint}}, 400)
+        return JSONResponse(answer, headers=_FRESH)
 
     @app.get("/roll/{any_id}.json")
     def roll(any_id: str) -> JSONResponse:

@@ -56,7 +56,7 @@ class Uploads:
 
     def warm(self) -> None:
         """Start the reading process and let it import the readers before the first file comes."""
-        self._workers().submit(_first_item, "")
+        self._workers().submit(_ready)
 
     def add(self, path: Path, name: str) -> Upload:
         """Read a file.
@@ -118,7 +118,7 @@ class Uploads:
             return
         for process in list((pool._processes or {}).values()):  # a hung parser does not end when asked
             process.kill()
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _bound_memory() -> None:
@@ -130,12 +130,15 @@ def _bound_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (READ_MEMORY, READ_MEMORY))
 
 
-def _first_item(path: str) -> tuple[Item, int] | ItemError | None:
+def _ready() -> None:
+    """In the reading process: import the readers."""
+    import mmbert.items  # noqa: F401
+
+
+def _first_item(path: str) -> tuple[Item, int] | ItemError:
     """In the reading process: the first piece of a file and the number of its pieces."""
     from mmbert.items import load_items
 
-    if not path:
-        return None
     faults: list[ItemError] = []
     first, pieces = None, 0
     try:

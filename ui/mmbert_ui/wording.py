@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from mmbert.facets import FACETS, fold, note_name, show
-from mmbert.retrieval.conditions import read_where
+from mmbert.facets import FACETS, fold, note_name, satisfied, show
+from mmbert.retrieval.conditions import is_pace_class, pace_fits, read_where
 from mmbert.types import Condition, Facets, Hit
 
 CLOSE, RELATED = 0.98, 0.85  # shares of random pieces that a hit beats
@@ -41,16 +41,42 @@ def title_of(title: str | None, path: str) -> str:
     return re.sub(r"[-_\s]+", " ", stem).strip() or "Untitled"
 
 
-def facts(facets: Facets) -> list[list[str]]:
-    """``[label, value]`` of the facts that a card shows; what is unknown is left out.
+# Facts of a card: the facet that is shown, its label, and the facets of the conditions that it answers.
+_SHOWN = (
+    ("form", "Form", ("form",)),
+    ("key", "Key", ("key", "mode")),
+    ("tempo_bpm", "Tempo", ("tempo_bpm", "pace")),
+    ("pace", "Pace", ("pace",)),
+    ("metre", "Metre", ("metre",)),
+    ("duration_s", "Length", ("duration_s",)),
+    ("instruments", "For", ("instruments", "families")),
+)
 
-    >>> facts(Facets(key="D", mode="minor", metre="6/8", form="jig", duration_s=62, instruments=("violin",)))
-    [['Form', 'jig'], ['Key', 'D minor'], ['Metre', '6/8'], ['Length', '1:02'], ['For', 'violin']]
+
+def facts(facets: Facets, asked: Sequence[Condition] = ()) -> list[dict[str, Any]]:
+    """``{label, value, fits}`` of the facts that a card shows; what is unknown is left out.
+
+    ``fits`` says that the fact is what was asked for. Pace stands for a tempo that the file does not state.
+
+    >>> jig = Facets(key="D", mode="minor", metre="6/8", form="jig", duration_s=62, instruments=("violin",))
+    >>> [(f["label"], f["value"], f["fits"]) for f in facts(jig, [Condition("mode", "=", "minor")])][:2]
+    [('Form', 'jig', False), ('Key', 'D minor', True)]
     """
-    names = ["form", "key", "tempo_bpm" if facets.tempo_bpm is not None else "pace", "metre", "duration_s"]
-    rows = [[FACETS[name].label, show(name, facets)] for name in names]
-    rows.append(["For", shortened(facets.instruments)])
-    return [row for row in rows if row[1]]
+    rows = []
+    for name, label, answers in _SHOWN:
+        value = shortened(facets.instruments) if name == "instruments" else show(name, facets)
+        if not value or (name == "pace" and facets.tempo_bpm is not None):
+            continue
+        mine = [c for c in asked if c.facet in answers]
+        rows.append({"label": label, "value": value, "fits": bool(mine) and all(_fits(c, facets) for c in mine)})
+    return rows
+
+
+def _fits(condition: Condition, facets: Facets) -> bool:
+    if is_pace_class(condition):
+        found = pace_fits(str(condition.value), facets)
+        return found is (condition.operator != "!=")
+    return bool(satisfied(condition, facets))
 
 
 def shortened(names: Sequence[str], most: int = 4) -> str:

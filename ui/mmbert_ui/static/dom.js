@@ -27,8 +27,11 @@ export async function getJson(url) {
   return answer.json();
 }
 
+// Facts as {label, value, fits}; those that were asked for are marked, for the eye and for the ear.
 export function factList(facts) {
-  return el("dl", { class: "mm-facts" }, facts.map(([label, value]) => el("div", {}, el("dt", {}, label), el("dd", {}, value))));
+  return el("dl", { class: "mm-facts" }, facts.map(({ label, value, fits }) =>
+    el("div", { class: fits ? "mm-fits" : null },
+      el("dt", {}, label), el("dd", {}, value, fits ? el("span", { class: "mm-hidden" }, " (as asked)") : null))));
 }
 
 export async function copyText(text, button) {

@@ -225,9 +225,10 @@ class Search {
   example(piece) {
     const view = pieceView(piece, null, "h3");
     const many = piece.pieces > 1 ? el("p", { class: "mm-hint" }, `The first of ${piece.pieces} pieces in this file.`) : null;
+    const hint = el("p", { class: "mm-hint" }, "Words in the box above change the direction: slower, in a minor key, with flute.");
     const remove = el("button", { type: "button", class: "mm-chip-x", "aria-label": "Remove the example", onclick: () => this.removeExample() }, "×");
     return el("div", { class: "mm-example" },
-      el("div", { class: "mm-example-top" }, el("span", { class: "mm-lead", dir: "auto" }, piece.dropped ? `Your file ${piece.path}` : "More like"), remove), view, many);
+      el("div", { class: "mm-example-top" }, el("span", { class: "mm-lead", dir: "auto" }, piece.dropped ? `Your file ${piece.path}` : "More like"), remove), view, many, hint);
   }
 
   removeExample() {
@@ -250,7 +251,7 @@ class Search {
     if (!examples.length) return;
     const buttons = examples.map((words) => el("button", { type: "button", class: "mm-example-words", dir: "auto", onclick: () => this.ask({ ...EMPTY, words }) }, words));
     this.at("try").replaceChildren(el("span", { class: "mm-lead" }, "Try"), ...buttons);
-    if (this.box && !this.box.placeholder) this.box.placeholder = examples[0];
+    if (this.box && !this.box.placeholder) this.box.placeholder = `for example: ${examples[0]}`;
   }
 
   // ---- keys, drop, back --------------------------------------------------------------------------
