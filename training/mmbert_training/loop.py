@@ -105,7 +105,7 @@ def _step(
     rate = stage.lr * schedule(step, stage.steps)
     for group in optimiser.param_groups:
         group["lr"] = rate
-    with torch.autocast(recipe.device, torch.bfloat16) if recipe.bf16 else nullcontext():
+    with torch.autocast(recipe.device, torch.bfloat16) if stage.bf16 else nullcontext():
         loss, parts = STAGES[stage.kind](learner, batch, stage)
     if not bool(torch.isfinite(loss)):
         raise DataError(recipe.name, f"the loss of stage {number + 1}, step {step + 1} is not finite", "Lower lr")

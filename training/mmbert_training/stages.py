@@ -130,18 +130,34 @@ def read_notes(model: MmbertModel, batch: Batch) -> tuple[Stream, Tensor, dict[s
         raise ValueError("this stage needs notes")
     generator = torch.Generator(music.octuples.device).manual_seed(int(torch.randint(2**31, ())))
     shown, chosen = mask_octuples(music.octuples, music.valid, "bar", generator, music.marginals)
-    states = model.encode_passages(shown, music.valid)
-    asked = chosen.any(-1).nonzero()
-    asked = asked[torch.randperm(len(asked), device=asked.device)[:MASKED_NOTES]].unbind(1)
-    masked, scalars = masked_loss(model.predict_fields(states[asked]), music.octuples[asked], chosen[asked])
+    states = note_states(model, shown, music.valid)
+    chosen, true = chosen[music.valid], music.octuples[music.valid]
+    asked = chosen.any(-1).nonzero()[:, 0]
+    asked = asked[torch.randperm(len(asked), device=asked.device)[:MASKED_NOTES]]
+    masked, scalars = masked_loss(model.predict_fields(states[asked]), true[asked], chosen[asked])
     accuracy = {k: v for k, v in scalars.items() if k.startswith("accuracy_")}
     return bars_of(model, music, states), masked, accuracy
 
 
+def note_states(model: MmbertModel, octuples: Tensor, valid: Tensor, groups: int = 4) -> Tensor:
+    """States of the valid notes, float [notes, symbolic_dim], in order; passages of near lengths are read together."""
+    length = valid.sum(1)
+    order = torch.argsort(length, stable=True)
+    found, places = [], []
+    place = (torch.cumsum(valid.flatten(), 0) - 1).view_as(valid)
+    for rows in order.tensor_split(groups):
+        if len(rows):
+            widest = int(length[rows].max())
+            seen = valid[rows, :widest]
+            found.append(model.encode_passages(octuples[rows, :widest], seen)[seen])
+            places.append(place[rows, :widest][seen])
+    return torch.cat(found)[torch.argsort(torch.cat(places))]
+
+
 def bars_of(model: MmbertModel, music: Notes, states: Tensor) -> Stream:
-    """Note states of a batch, [P, T, symbolic_dim], to a stream of bars."""
+    """States of the notes of a batch, [notes, symbolic_dim], to a stream of bars."""
     pieces = len(music.first_bar)
-    bars, present = model.pool_bars(states[music.valid], music.segment, pieces * music.n_bars)
+    bars, present = model.pool_bars(states, music.segment, pieces * music.n_bars)
     position = music.first_bar[:, None] + torch.arange(music.n_bars, device=bars.device)
     return Stream(bars.unflatten(0, (pieces, -1)), present.unflatten(0, (pieces, -1)), "score", position)
 

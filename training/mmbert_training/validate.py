@@ -65,4 +65,4 @@ def _bars(model: MmbertModel, batch: Batch) -> tuple[Stream, dict[str, Tensor]]:
     music = batch.notes
     if music is None:
         raise ValueError("validation needs notes")
-    return stages.bars_of(model, music, model.encode_passages(music.octuples, music.valid)), accuracy
+    return stages.bars_of(model, music, stages.note_states(model, music.octuples, music.valid)), accuracy
