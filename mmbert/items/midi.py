@@ -85,7 +85,7 @@ def _score(file: File, parsed: Any, stated: midi_scan.Statements) -> Score:
     return Score.build(
         np.concatenate(rows),
         int(parsed.ticks_per_quarter),
-        tempo_map=_last_at([(t.time, 60e6 / t.mspq) for t in parsed.tempos if t.mspq > 0]),
+        tempo_map=_stated_tempos([(t.time, 60e6 / t.mspq) for t in parsed.tempos if t.mspq > 0], stated.unstated_bpm),
         metre_map=_last_at(
             [(m.time, m.numerator, m.denominator) for m in parsed.time_signatures if valid(m.numerator, m.denominator)]
         ),
@@ -99,6 +99,12 @@ def _part(name: str, program: int, is_drum: bool, stated: midi_scan.Statements) 
     if stated.chord_symbols and name == chords.PART.name:
         return replace(chords.PART, program=program)
     return Part(name, program, is_drum, program_stated=is_drum or program > 0 or stated.programs)
+
+
+def _stated_tempos(rows: list[tuple], unstated_bpm: float | None) -> list[tuple]:
+    """The tempo map; empty where its one entry is only what the writing program puts for none."""
+    kept = _last_at(rows)
+    return [] if len(kept) == 1 and kept[0][1] == unstated_bpm else kept
 
 
 def _last_at(rows: list[tuple]) -> list[tuple]:

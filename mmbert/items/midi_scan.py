@@ -92,14 +92,17 @@ class Statements:
         words: ``title``, ``composer``, ``form`` and ``collection`` as the first track states them.
         programs: Whether any track names its instrument by a program change.
         chord_symbols: Whether :func:`mmbert.items.write_midi` marked a track as chord symbols made audible.
+        unstated_bpm: The tempo that the program which wrote the file puts where its source states none.
     """
 
     words: dict[str, str]
     programs: bool
     chord_symbols: bool
+    unstated_bpm: float | None = None
 
 
 CHORD_SYMBOLS = "chord symbols"  # the text event of such a track
+_LILYPOND, _LILYPOND_BPM = b"LilyPond ", 60.0  # the text event that it signs with
 
 
 def statements(data: bytes, chunks: Chunks) -> Statements:
@@ -127,6 +130,7 @@ def statements(data: bytes, chunks: Chunks) -> Statements:
         found,
         programs=any(kind == _PROGRAM for head in heads for kind, _ in head),
         chord_symbols=any((_TEXT, CHORD_SYMBOLS.encode()) in head for head in heads),
+        unstated_bpm=_LILYPOND_BPM if any(k == _TEXT and p.startswith(_LILYPOND) for k, p in heads[0]) else None,
     )
 
 

@@ -50,13 +50,23 @@ def title_key(title: str | None, composer: str | None) -> tuple[str, str] | None
 
 
 def fold_versions(generation: Generation, order: np.ndarray, most: int) -> list[tuple[int, list[int]]]:
-    """(row shown, rows folded into it), best first.
+    """(row shown, its versions), best first.
 
     Args:
         generation: The open library.
         order: Rows, best first.
-        most: How many are wanted; the next 200 rows are still folded into them.
+        most: How many are wanted; the next 200 rows are still folded into them. Who asks for as many as there
+            are gets every piece: nothing is folded away, and versions name each other.
     """
+    groups = _grouped(generation, order, most)
+    if most < len(order):
+        return [(group[0], group[1:]) for group in groups[:most]]
+    others = {row: [r for r in group if r != row] for group in groups for row in group}
+    return [(row, others[row]) for row in map(int, order)]
+
+
+def _grouped(generation: Generation, order: np.ndarray, most: int) -> list[list[int]]:
+    """Versions together, the best of each first."""
     leaders: list[int] = []
     folded: dict[int, list[int]] = {}
     by_title: dict[tuple[str, str], int] = {}
@@ -78,7 +88,7 @@ def fold_versions(generation: Generation, order: np.ndarray, most: int) -> list[
         vectors.add(row)
         if key:
             by_title[key] = row
-    return [(row, folded[row]) for row in leaders[:most]]
+    return [[row, *folded[row]] for row in leaders]
 
 
 class _Leaders:

@@ -176,9 +176,7 @@ def labelled_abc(text: str, title: str, composer: str, form: str) -> str:
 
 def labelled_mxl(data: bytes, composer: str, form: str) -> bytes:
     """MusicXML as a compressed ``.mxl`` with composer and form in ``<identification>``."""
-    from xml.etree.ElementTree import Element, SubElement, tostring
-
-    from defusedxml.ElementTree import fromstring
+    from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
     root = fromstring(data)
     identification = root.find("identification")

@@ -71,6 +71,14 @@ def test_an_independent_parser_reads_the_same(tmp_path):
     assert sorted(theirs) == sorted(ours)
 
 
+@pytest.mark.parametrize(("bpm", "stated"), [(60, []), (90, [90.0])])
+def test_the_tempo_that_lilypond_puts_for_none_is_no_tempo(tmp_path, bpm, stated):
+    tempo = b"\x00\xff\x51\x03" + (60_000_000 // bpm).to_bytes(3)
+    first = track(name(1, b"creator: "), name(1, b"LilyPond 2.24.1  "), tempo)
+    item = load(tmp_path, header(2) + first + track(NOTE))
+    assert item.score.tempo_map["bpm"].round(1).tolist() == stated
+
+
 def test_no_tempo_and_no_metre_stay_unknown(tmp_path):
     item = load(tmp_path, header(1) + track(NOTE))
     assert len(item.score.tempo_map) == len(item.score.metre_map) == len(item.score.key_map) == 0
