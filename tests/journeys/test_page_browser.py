@@ -250,6 +250,23 @@ def test_play_sounds_from_the_place_and_the_playhead_follows(page):
     page.wait_for_function("!document.querySelector('[data-on]')")
 
 
+def test_without_a_soundfont_the_browser_plays_the_notes(page):
+    page.evaluate(
+        """async () => {
+             const loaded = performance.getEntriesByType('resource').map(r => r.name);
+             (await import(loaded.find(n => n.endsWith('player.js')))).player.soundfont = false; }"""
+    )
+    search(page, "slow song")
+    page.locator(".card .mm-primary").first.click()
+    page.wait_for_selector(".card .mm-primary[data-on]:has-text('Stop')")
+    start = float(page.locator(".card canvas").first.get_attribute("aria-valuenow"))
+    page.wait_for_function(
+        "start => +document.querySelector('.card canvas').getAttribute('aria-valuenow') >= start + 2", arg=start
+    )
+    page.keyboard.press("Escape")
+    page.wait_for_function("!document.querySelector('[data-on]')")
+
+
 def test_a_click_on_the_roll_plays_from_there_and_one_sound_at_a_time(page):
     search(page, "slow song")
     page.wait_for_selector(".card:nth-child(2) .mm-roll[data-state=drawn]")

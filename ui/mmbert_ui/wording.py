@@ -54,13 +54,16 @@ _SHOWN = (
 
 
 def facts(facets: Facets, asked: Sequence[Condition] = ()) -> list[dict[str, Any]]:
-    """``{label, value, fits}`` of the facts that a card shows; what is unknown is left out.
+    """``{label, value, fits}`` of the facts that a card shows, and of others that were asked for.
 
-    ``fits`` says that the fact is what was asked for. Pace stands for a tempo that the file does not state.
+    What is unknown is left out. ``fits`` says that the fact is what was asked for. Pace stands for a tempo that the
+    file does not state.
 
     >>> jig = Facets(key="D", mode="minor", metre="6/8", form="jig", duration_s=62, instruments=("violin",))
     >>> [(f["label"], f["value"], f["fits"]) for f in facts(jig, [Condition("mode", "=", "minor")])][:2]
     [('Form', 'jig', False), ('Key', 'D minor', True)]
+    >>> facts(Facets(parts=4), [Condition("parts", "=", 4, "four-part")])
+    [{'label': 'Parts', 'value': '4', 'fits': True}]
     """
     rows = []
     for name, label, answers in _SHOWN:
@@ -69,6 +72,10 @@ def facts(facets: Facets, asked: Sequence[Condition] = ()) -> list[dict[str, Any
             continue
         mine = [c for c in asked if c.facet in answers]
         rows.append({"label": label, "value": value, "fits": bool(mine) and all(_fits(c, facets) for c in mine)})
+    usual = {facet for _, _, answers in _SHOWN for facet in answers} | {"title", "composer"}
+    for c in {c.facet: c for c in asked if c.facet not in usual}.values():
+        if value := show(c.facet, facets):
+            rows.append({"label": FACETS[c.facet].label, "value": value, "fits": _fits(c, facets)})
     return rows
 
 
