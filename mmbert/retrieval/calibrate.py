@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -49,8 +50,17 @@ def shares_beaten(fused: np.ndarray) -> np.ndarray:
     return np.searchsorted(drawn, fused, side="left") / others
 
 
+_LEVELS: WeakKeyDictionary[Generation, float] = WeakKeyDictionary()  # a generation never changes
+
+
 def nonsense_level(generation: Generation, embedder: TextEmbedder) -> float:
     """Similarity of the nearest piece that 95 % of nonsense questions do not reach in this library."""
+    if generation not in _LEVELS:
+        _LEVELS[generation] = _nonsense_level(generation, embedder)
+    return _LEVELS[generation]
+
+
+def _nonsense_level(generation: Generation, embedder: TextEmbedder) -> float:
     if not generation.n_pieces:
         return 1.0
     vectors = np.asarray(embedder.embed_texts(list(NONSENSE)), dtype=np.float32)
