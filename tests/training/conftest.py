@@ -4,10 +4,9 @@ import zlib
 
 import numpy as np
 import pytest
-import torch
 from mmbert_training.augment import AugmentConfig
 from mmbert_training.captions import caption
-from mmbert_training.pack import HELD_OUT, KNOWN, Pack
+from mmbert_training.pack import HELD_OUT, KNOWN, Pack, quantised
 from mmbert_training.phrases import phrases_of
 from mmbert_training.recipe import Recipe, StageConfig
 
@@ -22,7 +21,7 @@ METRES = {"2/4": 10, "3/4": 20, "4/4": 30, "6/8": 40}  # ids are the toy's own
 
 def fact_state(fact: str) -> np.ndarray:
     """The toy text model knows what each phrase means: one state a fact."""
-    return np.random.default_rng(zlib.crc32(fact.encode())).normal(size=TEXT_DIM).astype(np.float16)
+    return np.random.default_rng(zlib.crc32(fact.encode())).normal(size=TEXT_DIM)
 
 
 def toy_facets(i: int, rng: np.random.Generator) -> Facets:
@@ -64,6 +63,7 @@ def make_pack(works: int = 120, seed: int = 0) -> Pack:
     texts += [(-1, KNOWN, p, (t,)) for t in true for p in phrases_of(t, "known")]
     facts = np.array([[t in said for t in TOKENS] for _, _, _, said in texts])
     states = [np.stack([fact_state(f) for f in said]) for *_, said in texts]
+    codes, scale = quantised(np.concatenate(states))
     starts = [np.concatenate([[0], np.cumsum([len(r) for r in rows])]) for rows in (runs, states)]
     return Pack(
         works=[{"id": f"w{i}", "source": "toy", "cluster": f"c{i}", "split": s} for i, s in enumerate(split)],
@@ -72,7 +72,8 @@ def make_pack(works: int = 120, seed: int = 0) -> Pack:
         passage_start=starts[0],
         passage_bar=np.zeros(works, np.int64),
         work_start=np.arange(works + 1),
-        states=torch.from_numpy(np.concatenate(states)),
+        states=codes,
+        scale=scale,
         sentence_start=starts[1],
         sentence_work=np.array([t[0] for t in texts]),
         sentence_pool=np.array([t[1] for t in texts], np.uint8),

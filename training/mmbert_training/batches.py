@@ -127,7 +127,7 @@ class Batches:
         saying = saying[~(self.pack.facts[saying] & ~tokens).any(1)]
         return [int(rng.choice(saying))] if len(saying) else []
 
-    def _notes(self, works: Sequence[int], changes: Sequence[Change], rng: np.random.Generator | None) -> Notes:
+    def _notes(self, works: np.ndarray, changes: Sequence[Change], rng: np.random.Generator | None) -> Notes:
         pack, runs, owner, first = self.pack, [], [], []
         for i, (work, change) in enumerate(zip(works, changes)):
             begin, end = int(pack.work_start[work]), int(pack.work_start[work + 1])
@@ -141,21 +141,21 @@ class Batches:
         return _padded(runs, owner, first, self._marginals)
 
     def _batch(
-        self, works: Sequence[int], ids: list[list[int]], tokens: np.ndarray, sentences: list[int], notes: Notes | None
+        self, works: np.ndarray, ids: list[list[int]], tokens: np.ndarray, sentences: list[int], notes: Notes | None
     ) -> Batch:
         pack = self.pack
         start, end = pack.sentence_start[sentences], pack.sentence_start[np.array(sentences) + 1]
         states = torch.zeros(len(sentences), int((end - start).max()), pack.states.shape[1])
         mask = torch.zeros(states.shape[:2], dtype=torch.bool)
         for i, (a, b) in enumerate(zip(start, end)):
-            states[i, : b - a] = pack.states[a:b].float()
+            states[i, : b - a] = torch.from_numpy(pack.states[a:b] * pack.scale[a:b, None])
             mask[i, : b - a] = True
         text_id, owner = torch.from_numpy(self._text_id[sentences]), pack.sentence_work[sentences]
         text_work = np.where(owner >= 0, self._cluster[owner], -1)
         return Batch(
             facets=ids,
             tokens=torch.from_numpy(tokens),
-            piece_work=torch.from_numpy(self._cluster[np.asarray(works)]),
+            piece_work=torch.from_numpy(self._cluster[works]),
             states=states,
             mask=mask,
             facts=torch.from_numpy(pack.facts[sentences]),
@@ -190,7 +190,7 @@ def _padded(
 def moved(value: T, device: str) -> T:
     """A dataclass with its tensors on a device."""
     if isinstance(value, Tensor):
-        return value.to(device)
+        return value.to(device)  # type: ignore[return-value]
     if isinstance(value, tuple):
         return tuple(moved(v, device) for v in value)  # type: ignore[return-value]
     if is_dataclass(value) and not isinstance(value, type):

@@ -109,7 +109,8 @@ def _choose(tokens: tuple[str, ...], wanted: int, rng: np.random.Generator) -> t
 
 def _worded(facts: tuple[str, ...], rng: np.random.Generator, pool: Pool) -> list[str]:
     """One marked phrase a fact; a key is said with its mode, and some pairs in one word (slow + minor: sad)."""
-    out, done = [], set()
+    out: list[str] = []
+    done: set[str] = set()
     for i, first in enumerate(facts):
         for second in facts[i + 1 :]:
             pair = marked_pair(first, second, pool)

@@ -46,7 +46,7 @@ sentence or by an example.
 
 {manifest["works"]} works ({manifest["by_split"].get("train", 0)} to learn from, the others to validate),
 {manifest["notes"]} notes, {manifest["sentences"]} sentences written from measured facts. The test split of the works
-was not read. The sentences' token states come from a frozen text model ({recipe.model.text_model}), which is not
+was not read. The sentences' token states come from a frozen text model ({recipe.model.text_model}), which is no
 part of this checkpoint. Seed {recipe.seed}; one run.
 
 | stage | kind | steps | works a step | seconds |
@@ -68,10 +68,10 @@ Weights: Apache-2.0. They hold no notes of the data.
 ## Limits
 
 The sentences are written by rules from a closed list of facts (key, mode, metre, tempo, pace, instruments, form,
-size, texture, register, dynamics): what they do not name, these weights do not know. Moods are a reading of mode and pace.
-Two thirds of the works are European art songs, folk tunes and Chinese pop arrangements; other music is far from them.
-The figures are of one seed. Mean reciprocal ranks depend on how many facts a sentence holds and how many works there
-are: compare them with the row of a perfect reader of facts, not with other papers.
+size, texture, register, dynamics): what they do not name, these weights do not know. Moods are a reading of mode and
+pace. Two thirds of the works are European art songs, folk tunes and Chinese pop arrangements; other music is far from
+them. The figures are of one seed. Mean reciprocal ranks depend on how many facts a sentence holds and how many works
+there are: compare them with the row of a perfect reader of facts, not with other papers.
 """
 
 

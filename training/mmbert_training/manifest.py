@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from mmbert.errors import DataError
-from mmbert_training.demo_library import NEWEST_SONG, form_of, full_name
+from mmbert_training.demo_library import NEWEST_SONG, Entry, form_of, full_name
 
 if TYPE_CHECKING:
     from mmbert.types import Item
@@ -58,8 +58,12 @@ class Work:
     @property
     def metadata(self) -> dict[str, str]:
         """Title, composer and form as the manifest states them; absent where it states none."""
-        found = {"title": self.row["title"], "composer": full_name(self.row["creator"]), "form": form_of(self)}
+        found = {"title": self.row["title"], "composer": full_name(self.row["creator"]), "form": form_of(self._entry)}
         return {k: v for k, v in found.items() if v}
+
+    @property
+    def _entry(self) -> Entry:
+        return Entry(self.source, self.row, self.cluster)
 
     @property
     def releasable(self) -> bool:

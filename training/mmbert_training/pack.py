@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import ConfigDict, Field
@@ -21,9 +21,6 @@ from mmbert.facets import TOKENS, from_mapping
 from mmbert.types import Facets
 from mmbert_training.manifest import OPEN
 
-if TYPE_CHECKING:
-    import torch
-
 MANIFEST, WORKS, MUSIC, TEXTS, SENTENCES = (
     "pack.json",
     "works.json",
@@ -31,7 +28,7 @@ MANIFEST, WORKS, MUSIC, TEXTS, SENTENCES = (
     "texts.safetensors",
     "texts.json",
 )
-VERSION = 1
+VERSION = 2
 KNOWN, HELD_OUT = 0, 1
 _HINT = "Build it again: remove the folder and run mmbert train CONFIG --data DIR"
 
@@ -66,7 +63,8 @@ class Pack:
         passage_start: int64 [P + 1], first note of each passage.
         passage_bar: int64 [P], first bar of each passage in its piece.
         work_start: int64 [W + 1], first passage of each work.
-        states: float16 [tokens, text_dim].
+        states: int8 [tokens, text_dim], to be multiplied by the token's ``scale``: half the size of float16.
+        scale: float32 [tokens].
         sentence_start: int64 [S + 1], first token of each sentence.
         sentence_work: int64 [S], -1 for single phrases, which belong to no work.
         sentence_pool: uint8 [S], 0 known words, 1 held out.
@@ -80,7 +78,8 @@ class Pack:
     passage_start: np.ndarray
     passage_bar: np.ndarray
     work_start: np.ndarray
-    states: torch.Tensor
+    states: np.ndarray
+    scale: np.ndarray
     sentence_start: np.ndarray
     sentence_work: np.ndarray
     sentence_pool: np.ndarray
@@ -90,6 +89,17 @@ class Pack:
     def split(self, name: str) -> np.ndarray:
         """Indices of the works of a split."""
         return np.array([i for i, w in enumerate(self.works) if w["split"] == name], np.int64)
+
+
+def quantised(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Float [tokens, dim] as int8 and a float32 scale a token.
+
+    >>> states, scale = quantised(np.array([[0.5, -1.0]]))
+    >>> (states * scale[:, None]).round(2).tolist()
+    [[0.5, -1.0]]
+    """
+    scale = np.maximum(np.abs(states).max(1), 1e-6).astype(np.float32) / 127
+    return np.rint(states / scale[:, None]).astype(np.int8), scale
 
 
 def load_pack(folder: Path) -> Pack:
@@ -112,9 +122,8 @@ def load_pack(folder: Path) -> Pack:
         music, texts = load_file(folder / MUSIC), load_file(folder / TEXTS)
     except (OSError, ValueError, KeyError, SafetensorError) as e:
         raise DataError(str(folder), f"is not a readable training pack ({type(e).__name__}: {e})", _HINT) from e
-    arrays = {k: v.numpy() for k, v in (music | texts).items() if k != "states"}
     facets = [from_mapping(r.pop("facets")) for r in rows]
-    return Pack(works=rows, facets=facets, states=texts["states"], sentences=sentences, **arrays)
+    return Pack(works=rows, facets=facets, sentences=sentences, **{k: v.numpy() for k, v in (music | texts).items()})
 
 
 def pack_manifest(folder: Path) -> dict[str, Any]:

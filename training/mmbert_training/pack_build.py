@@ -30,6 +30,7 @@ from mmbert_training.pack import (
     WORKS,
     PackConfig,
     digest,
+    quantised,
 )  # fmt: skip
 from mmbert_training.phrases import bare, marked_pair, pairs, phrases_of
 
@@ -58,7 +59,8 @@ def build_pack(
     """
     wanted = [w for w in load_works(data, config.sources) if w.split != "test" and w.releasable]
     advance(0, total=len(wanted))
-    kept, facets, runs, rejects = [], [], [], {}
+    kept, facets, runs = [], [], []
+    rejects: dict[str, int] = {}
     for work in wanted:
         try:
             found = _measured(work, config.passages)
@@ -156,8 +158,6 @@ def _write_texts(
     text: tuple[str, str | None],
     advance: Callable[..., None],
 ) -> None:
-    import torch
-
     from mmbert.text.encoder import TextEncoder
 
     encoder = TextEncoder.load(*text)
@@ -167,7 +167,7 @@ def _write_texts(
     for start in range(0, len(captions), _ENCODE_AT_ONCE):
         some = captions[start : start + _ENCODE_AT_ONCE]
         rows, mask = encoder.encode([c.text for _, _, c in some])
-        states.append(rows[mask].to(torch.float16).cpu())
+        states.append(quantised(rows[mask].cpu().numpy()))
         lengths += mask.sum(1).tolist()
         for row, (_, _, c) in enumerate(some, start):
             facts[row, [_ID[f] for f in c.facts]] = True
@@ -176,7 +176,8 @@ def _write_texts(
         "sentence_start": _starts(lengths), "sentence_work": np.array([w for w, _, _ in captions], np.int64),
         "sentence_pool": np.array([p for _, p, _ in captions], np.uint8), "facts": facts,
     }  # fmt: skip
-    _save(folder / TEXTS, arrays | {"states": torch.cat(states)})
+    codes, scale = (np.concatenate(parts) for parts in zip(*states))
+    _save(folder / TEXTS, arrays | {"states": codes, "scale": scale})
     (folder / SENTENCES).write_text(json.dumps([c.text for _, _, c in captions], ensure_ascii=False))
 
 
