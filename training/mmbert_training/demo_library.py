@@ -191,7 +191,8 @@ def labelled_mxl(data: bytes, composer: str, form: str) -> bytes:
     if form:
         box = identification.find("miscellaneous")
         box = SubElement(identification, "miscellaneous") if box is None else box
-        SubElement(box, "miscellaneous-field", name="form").text = form
+        field = box.find("miscellaneous-field[@name='form']")
+        (SubElement(box, "miscellaneous-field", name="form") if field is None else field).text = form
     container = (
         '<?xml version="1.0" encoding="UTF-8"?><container><rootfiles>'
         '<rootfile full-path="score.musicxml"/></rootfiles></container>'
