@@ -71,16 +71,16 @@ QUALITIES: tuple[tuple[str, Reading], ...] = (
 
 # Said of an example: facet, and whether more or less of it is wanted.
 RELATIVE: tuple[tuple[str, str, str], ...] = (
-    (r"slower|calmer|more slowly|less fast", "pace", "<"),
-    (r"faster|quicker|livelier|more lively|less slow", "pace", ">"),
-    (r"shorter", "duration_s", "<"),
-    (r"longer", "duration_s", ">"),
+    (r"slower|calmer|more slowly|(?:less|half as|not as|not so) (?:fast|quick|lively)", "pace", "<"),
+    (r"faster|quicker|livelier|more lively|twice as (?:fast|quick)|(?:less|not as|not so) slow", "pace", ">"),
+    (r"shorter|(?:less|half as|not as|not so) long", "duration_s", "<"),
+    (r"longer|twice as long|(?:less|not as|not so) short", "duration_s", ">"),
     (r"higher", "pitch_high", ">"),
     (r"lower|deeper", "pitch_high", "<"),
-    (r"louder", "velocity_mean", ">"),
-    (r"quieter|softer", "velocity_mean", "<"),
-    (r"busier|denser|more notes", "notes_per_bar", ">"),
-    (r"sparser|simpler|fewer notes|less busy", "notes_per_bar", "<"),
+    (r"louder|(?:less|not as|not so) (?:quiet|soft)", "velocity_mean", ">"),
+    (r"quieter|softer|(?:less|not as|not so) loud", "velocity_mean", "<"),
+    (r"busier|denser|more notes|(?:less|not as|not so) sparse", "notes_per_bar", ">"),
+    (r"sparser|simpler|fewer notes|(?:less|not as|not so) (?:busy|dense)", "notes_per_bar", "<"),
     (r"fuller|thicker|richer", "polyphony", ">"),
     (r"thinner", "polyphony", "<"),
     (r"more (?:parts|instruments|voices)", "parts", ">"),
@@ -96,18 +96,14 @@ _A_BAR = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "nin
 METRES: tuple[tuple[str, str], ...] = (
     *((rf"{words.replace(' ', '[- ]')}(?: time)?", metre) for words, metre in _METRE_WORDS.items()),
     *(
+        (rf"{n}[- ]{note}s?[- ]time", f"{k}/{d}")
+        for note, d in (("half", 2), ("quarter", 4), ("eighth", 8))
+        for n, k in _A_BAR.items()
+    ),
+    *(
         (rf"{n} {note} notes (?:a|to the|per) (?:bar|measure)", f"{k}/{d}")
         for note, d in (("half", 2), ("quarter", 4), ("eighth", 8))
-        for n, k in (
-            ("two", 2),
-            ("three", 3),
-            ("four", 4),
-            ("five", 5),
-            ("six", 6),
-            ("seven", 7),
-            ("nine", 9),
-            ("twelve", 12),
-        )
+        for n, k in _A_BAR.items()
     ),
     *(
         (rf"{n}(?: beats (?:a|to the|per) (?:bar|measure)|[- ]in[- ]a[- ]bar)", f"{k}/4")
@@ -127,14 +123,16 @@ IN_N = {"two": "2/4", "2": "2/4", "three": "3/4", "3": "3/4", "four": "4/4", "4"
 
 _COUNTS = "one two three four five six seven eight nine ten eleven twelve"
 NUMBER_WORDS = {word: n for n, word in enumerate(_COUNTS.split(), 1)} | {
-    "a": 1, "an": 1, "half a": 0.5, "fifteen": 15, "sixteen": 16, "twenty": 20, "thirty": 30, "forty": 40,
+    "a": 1, "an": 1, "half a": 0.5, "one and a half": 1.5, "two and a half": 2.5,
+    "fifteen": 15, "sixteen": 16, "twenty": 20, "thirty": 30, "forty": 40,
     "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "a hundred": 100,
 }  # fmt: skip
 
 # What people say -> readings; singular, folded. General MIDI names are added below.
 _SAID: dict[str, tuple[Reading, ...]] = {
     "drum": (("has_drums", "=", True),), "percussion": (("has_drums", "=", True),),
-    "drum kit": (("has_drums", "=", True),),
+    "drum kit": (("has_drums", "=", True),), "bass drum": (("has_drums", "=", True),),
+    "vocal": (("families", "=", "voice"),), "wind instrument": (("families", "=", "reed"), ("families", "=", "pipe")),
     "string": (("families", "=", "strings"),), "bowed string": (("families", "=", "strings"),),
     "string orchestra": (("families", "=", "strings"),), "string section": (("families", "=", "strings"),),
     "brass": (("families", "=", "brass"),), "brass band": (("families", "=", "brass"),),
@@ -163,7 +161,8 @@ _SAID: dict[str, tuple[Reading, ...]] = {
         "electric grand": "electric grand piano",
         "classical guitar": "nylon guitar", "acoustic guitar": "steel guitar", "glocken": "glockenspiel",
         "tin whistle": "whistle", "pennywhistle": "whistle", "penny whistle": "whistle", "flute": "flute",
-        "traverso": "flute", "bagpipe": "bagpipes", "timpani": "timpani", "kettledrum": "timpani",
+        "traverso": "flute", "bass clarinet": "clarinet",
+        "bagpipe": "bagpipes", "timpani": "timpani", "kettledrum": "timpani",
         "squeezebox": "accordion", "mouth organ": "harmonica", "tubular bell": "tubular bells",
     }.items()},
 }  # fmt: skip
@@ -176,7 +175,8 @@ _NOT_INSTRUMENTS = _words(
 _FORM_SAID = {
     "cradle song": "lullaby", "study piece": "study", "christmas carol": "carol", "hymn tune": "hymn",
     "sailor's hornpipe": "hornpipe", "bluesy": "blues", "canonic": "canon", "danceable": "dance", "fugal": "fugue",
-    "jazzy": "swing", "swinging": "swing", "marching tune": "march", "notturno": "nocturne", "partita": "suite",
+    "jazzy": "swing", "swinging": "swing", "marcia": "march",
+    "marching tune": "march", "notturno": "nocturne", "partita": "suite",
 }  # fmt: skip
 _NOT_FORMS = frozenset(("quartet", "trio"))  # said of the players: read as a number of parts
 FORM_METRE = {"waltz": "3/4"}

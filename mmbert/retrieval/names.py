@@ -73,10 +73,16 @@ class Names:
                     break
         for i, m in enumerate(spans):
             bare = re.sub(r"['’]s$", "", words[i])
+            if i + 1 < len(words) and self._is_first_name(bare, words[i + 1]):
+                continue  # the Scott of Scott Joplin, where another composer is called Scott
             if not taken[i] and (entries := self._surnames.get(bare)) and _meant(question, m, bare, len(words)):
                 first = words[i - 1] if i else ""
                 value, uses_first = _spelling(entries, first, bare)
                 yield Found("composer", value, spans[i - uses_first].start(), m.start() + len(bare))
+
+    def _is_first_name(self, word: str, following: str) -> bool:
+        people = self._surnames.get(re.sub(r"['’]s$", "", following), ())
+        return any(re.search(rf"\b{re.escape(word)}\b", fold(whole)) for _, whole in people)
 
     def closest_surname(self, word: str) -> str | None:
         """The surname that ``word`` is one slip away from; None where none or several are."""

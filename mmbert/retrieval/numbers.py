@@ -13,9 +13,9 @@ from mmbert.retrieval.sentence import Sentence
 TEMPO_TOLERANCE = 0.08  # "about 90 bpm": 8 % each way
 LENGTH_TOLERANCE = 0.1
 
-_N = r"(\d+(?:\.\d+)?)"
-_COUNT = rf"(\d+(?:\.\d+)?|{'|'.join(sorted(NUMBER_WORDS, key=len, reverse=True))})"
-_BPM = r"\s*(?:bpm|qpm|beats (?:per|a) minute)\b"
+_N = r"(\d{1,6}(?:\.\d{1,6})?)"
+_COUNT = rf"(\d{{1,6}}(?:\.\d{{1,6}})?|{'|'.join(sorted(NUMBER_WORDS, key=len, reverse=True))})"
+_BPM = r"(?:-?ish)?\s*(?:bpm|qpm|beats (?:per|a) minute)\b"
 _UNDER = r"(under|below|(?:less|fewer|shorter|(?:no|not) (?:more|longer)) than|at most|up to|within|max)"
 _OVER = r"(over|above|(?:more|longer|no less|no fewer) than|at least|min)"
 _TIME = r"[- ]?(seconds?|secs?|minutes?|mins?|(?<=\d)s|(?<=\d)m)\b"
@@ -56,8 +56,7 @@ def _tempo(s: Sentence) -> None:
         return ("tempo_bpm", ">=", float(m[1])), ("tempo_bpm", "<=", float(m[2]))
 
     def about(m: re.Match[str]) -> tuple[Reading, ...]:
-        bpm = float(m[1])
-        return ("tempo_bpm", ">=", bpm * (1 - TEMPO_TOLERANCE)), ("tempo_bpm", "<=", bpm * (1 + TEMPO_TOLERANCE))
+        return _near("tempo_bpm", float(m[1]), TEMPO_TOLERANCE)
 
     s.each(rf"\b(?:between |from )?{_N}\s*(?:-|and|to)\s*{_N}{_BPM}", between)
     s.each(rf"\btempo (?:of |between |from )?{_N}\s*(?:-|and|to)\s*{_N}\b", between)
@@ -65,8 +64,15 @@ def _tempo(s: Sentence) -> None:
     s.each(rf"\bslower than {_N}(?:{_BPM})?", lambda m: (("tempo_bpm", "<", float(m[1])),))
     for comparison in (_OVER, _UNDER):
         s.each(rf"\b{comparison} {_N}{_BPM}", lambda m: _beyond("tempo_bpm", m[1], float(m[2])))
+    for comparison in (_OVER, _UNDER):
+        s.each(rf"\btempo {comparison} {_N}\b", lambda m: _beyond("tempo_bpm", m[1], float(m[2])))
+    s.each(rf"(?:♩|\bquarter(?: note)?|\bcrotchet)\s*=\s*{_N}", about)
     s.each(rf"(?:\b(?:about|around|roughly|circa|ca\.?|at)\s+|~\s*|\b){_N}{_BPM}", about)
     s.each(rf"\btempo (?:of )?(?:about |around )?{_N}\b", about)
+
+
+def _near(facet: str, value: float, tolerance: float) -> tuple[Reading, ...]:
+    return (facet, ">=", value * (1 - tolerance)), (facet, "<=", value * (1 + tolerance))
 
 
 def _beyond(facet: str, comparison: str, value: float) -> tuple[Reading, ...]:
@@ -86,13 +92,16 @@ def _seconds(count: str, unit: str) -> float:
 
 def _length(s: Sentence) -> None:
     def about(m: re.Match[str]) -> tuple[Reading, ...]:
-        seconds = _seconds(m[1], m[2])
-        low, high = seconds * (1 - LENGTH_TOLERANCE), seconds * (1 + LENGTH_TOLERANCE)
-        return ("duration_s", ">=", low), ("duration_s", "<=", high)
+        return _near("duration_s", _seconds(m[1], m[2]), LENGTH_TOLERANCE)
 
     def between(m: re.Match[str]) -> tuple[Reading, ...]:
         return ("duration_s", ">=", _seconds(m[1], m[3])), ("duration_s", "<=", _seconds(m[2], m[3]))
 
+    def clock(m: re.Match[str]) -> tuple[Reading, ...]:
+        return _near("duration_s", int(m[1]) * 60 + int(m[2]), LENGTH_TOLERANCE)
+
+    s.each(r"\b(\d{1,3}):([0-5]\d)\b(?: long| minutes?)?", clock)
+    s.each(r"\b(\d{1,3}) ?(?:minutes?|mins?|m)(?: and)? ?(\d{1,2}) ?(?:seconds?|secs?|s)\b(?: long)?", clock)
     s.each(rf"\b(?:between |from )?{_COUNT} (?:and|to) {_COUNT}{_TIME}(?: long)?", between)
     for comparison in (_UNDER, _OVER):
         s.each(
@@ -108,6 +117,8 @@ def _parts_and_bars(s: Sentence) -> None:
         s.each(rf"\b{comparison} {_COUNT}{bars}", lambda m: _beyond("bars", m[1], _number(m[2])))
     s.each(rf"\b(?!an? ){_COUNT}{bars}", lambda m: (("bars", "=", _number(m[1])),))
     players = r"[- ](?:parts?|voices?|players?|instruments?|singers?|staves)\b"
+    for comparison in (_UNDER, _OVER):
+        s.each(rf"\b{comparison} {_COUNT}{players}", lambda m: _beyond("parts", m[1], _number(m[2])))
     s.each(rf"\b(?:for |in )?{_COUNT}{players}", lambda m: (("parts", "=", _number(m[1])),) if m[1] != "a" else None)
 
 

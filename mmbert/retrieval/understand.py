@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from mmbert.retrieval.conditions import known_value
 from mmbert.retrieval.keys import read_keys
@@ -27,7 +28,12 @@ from mmbert.retrieval.numbers import read_numbers
 from mmbert.retrieval.sentence import Read, Sentence, condition
 from mmbert.types import Condition, Facets, Query
 
-_NEGATORS = r"\b(?:no|not|without|non|sans|except|excluding|nothing|never|minus|avoid)\b(?!\s+(?:only|just|but|matter))"
+_NEGATORS = (
+    r"\b(?:(?:anything|everything|all) but|nothing with|free (?:of|from)|other than|apart from"
+    r"|(?:don't|do not|doesn't|does not) (?:want|like|need|have)"
+    r"|no|not|without|non|sans|except|excluding|nothing|never|minus|avoid|neither|nor|isn't|aren't)\b"
+    r"(?!\s+(?:only|just|but|matter))"
+)
 LONGEST = 2000  # characters that are read; the text encoder reads fewer
 _SLIP_LETTERS = 6  # shorter words are too near to others
 _NEGATED_WORDS = 3  # how far a negation reaches
@@ -90,10 +96,16 @@ def _relative(s: Sentence, example: Facets) -> None:
 
 def _vocabulary(s: Sentence) -> None:
     """Pace, qualities, instruments and forms; first what only looks like one of them."""
-    for trap in (r"quick[- ]?steps?", r"bass (?:clef|line)s?", r"in march\b(?! time)", r"player piano", r"on air"):
+    for trap in (
+        r"quick[- ]?steps?", r"bass (?:clef|line)s?", r"in march\b(?! time)", r"player piano", r"on (?:the )?air",
+        r"[a-g][- ]strings?",
+        r"(?:less|half as|twice as) (?:fast|quick|lively|slow|long|short|quiet|soft|loud|sparse|busy|dense)",
+    ):  # fmt: skip
         s.mark(rf"\b{trap}\b")
+    s.each(r"\b(?:drumless|drum[- ]free)\b", lambda _: (("has_drums", "=", False),), hard=True)
     s.mark(r"\b(?:more slowly|slower|calmer)\b", ("pace", "=", "slow"))
     s.mark(r"\b(?:faster|quicker|livelier)\b", ("pace", "=", "fast"))
+    s.mark(r"\bandante con moto\b", ("pace", "=", "moderate"))
     s.mark(r"\ballegro (?:moderato|ma non troppo|non troppo)\b", ("pace", "=", "brisk"))
     s.mark(r"\bminuets? and trios?\b", ("form", "=", "minuet"))
     tables = instruments() | forms()
@@ -153,19 +165,44 @@ def _negate(s: Sentence, reads: Sequence[Read]) -> tuple[list[tuple[int, int]], 
     dropped = _reaches(s, _INSTEAD)
     spans: list[tuple[int, int]] = []
     out: list[Condition] = []
-    for r in reads:
+    for i, r in enumerate(reads):
         words = s.raw[r.start : r.end]
         reach = next(((a, b) for a, b in negated if a < r.start < b), None)
         if r.hard:
             spans.append((r.start, r.end))
             out += [condition(reading, words, True) for reading in r.readings]
-        elif reach is not None and r.readings:
+        elif reach is not None and (excluded := _excluded(r.readings)):
+            negated.append((reach[0], _listed(s, reads, i)))
             spans.append((reach[0], r.end))
-            kept = [x for x in r.readings if x[0] not in ("metre", "parts")] or r.readings
-            out += [condition(_inverse(reading), s.raw[reach[0] : r.end], True) for reading in kept]
+            out += [condition(_inverse(reading), s.raw[reach[0] : r.end], True) for reading in excluded]
+        elif reach is not None:
+            continue
         elif not any(a < r.start < b for a, b in dropped):
             out += [condition(reading, words, False) for reading in r.readings]
     return spans, out
+
+
+def _excluded(readings: Sequence[Reading]) -> Sequence[Reading]:
+    """What a negation excludes: a waltz but not its metre, the key of ``D minor`` but not all that is minor.
+
+    A number with its tolerance has no opposite that one condition could say: it is left to the meaning.
+    """
+    if len(readings) == 2 and readings[0][0] == readings[1][0] and readings[0][1] == ">=":
+        return ()
+    side = ("metre", "parts", "mode") if len(readings) > 1 else ()
+    return [x for x in readings if x[0] not in side] or readings
+
+
+def _listed(s: Sentence, reads: Sequence[Read], i: int) -> int:
+    """Where a list that starts with a negated reading ends: ``no violin, viola or cello`` means all three."""
+    end = reads[i].end
+    for before, after in pairwise(reads[i:]):
+        between = s.plain[before.end : after.start].strip()
+        if between in ("or", "nor", ", or"):
+            end = after.end
+        elif between != ",":
+            break
+    return end
 
 
 def _reaches(s: Sentence, pattern: str) -> list[tuple[int, int]]:
@@ -175,6 +212,9 @@ def _reaches(s: Sentence, pattern: str) -> list[tuple[int, int]]:
         if not s.free(m.start(), m.end()):
             continue
         rest = s.plain[m.end() :]
+        number = re.match(r"\s+\d+", rest)
+        if m.group() == "no" and number and s.free(m.end(), m.end() + number.end()):
+            continue  # "no 5": a number among others
         end = re.search(_REACH_ENDS, rest)
         words = list(re.finditer(_COUNTED, rest[: end.start()] if end else rest))[:_NEGATED_WORDS]
         out.append((m.start(), m.end() + (words[-1].end() if words else 0)))

@@ -42,6 +42,19 @@ def test_the_table_is_read_as_written_down() -> None:
         ("no", []),
         ("nothing but piano", ["instruments=piano"]),
         ("no strings of any kind whatever, and a piano", ["families!=strings (must)", "instruments=piano"]),
+        ("anything but a waltz", ["form!=waltz (must)"]),
+        ("neither fast nor slow", ["pace!=fast (must)", "pace!=slow (must)"]),
+        ("I don't want drums", ["has_drums=False (must)"]),
+        ("nothing with drums", ["has_drums=False (must)"]),
+        ("free of drums", ["has_drums=False (must)"]),
+        ("no jigs, reels or hornpipes", ["form!=jig (must)", "form!=reel (must)", "form!=hornpipe (must)"]),
+        ("no drums, piano and violin", ["has_drums=False (must)", "instruments=piano", "instruments=violin"]),
+        ("not in D minor", ["key!=D (must)"]),  # other pieces in minor stay
+        ("not minor", ["mode!=minor (must)"]),
+        ("slow, not 120 bpm", ["pace=slow"]),
+        ("Symphony no 5 in C minor", ["key=C", "mode=minor"]),
+        ("no 3 for piano", ["instruments=piano"]),
+        ("no 3/4", ["metre!=3/4 (must)"]),
     ],
 )
 def test_a_negation_reaches_three_words_and_excludes(words: str, wanted: list[str]) -> None:
@@ -68,7 +81,15 @@ def test_an_operator_without_sense_stays_words(words: str) -> None:
         ("A minor waltz", ["key=A", "mode=minor", "form=waltz", "metre=3/4"]),
         ("c-Moll", ["key=C", "mode=minor"]),
         ("H-moll", ["key=B", "mode=minor"]),
-        ("B-Dur", ["key=B", "mode=major"]),
+        ("B-Dur", ["key=Bb", "mode=major"]),  # the German B is B flat
+        ("in Am", ["key=A", "mode=minor"]),
+        ("Gm reel", ["key=G", "mode=minor", "form=reel"]),
+        ("guitar, fingerpicked, Dm", ["instruments=guitar", "key=D", "mode=minor"]),
+        ("Bb blues", ["key=Bb", "form=blues"]),
+        ("Bb clarinet", ["instruments=clarinet"]),  # how it is built, not the key
+        ("a merry jig, D", ["form=jig", "key=D"]),
+        ("D dorian", ["key=D"]),
+        ("polka in D or G", ["form=polka", "key=D", "key=G"]),
         ("ré mineur", ["key=D", "mode=minor"]),
         ("B♭ major", ["key=Bb", "mode=major"]),
         ("I am in a band", []),
@@ -79,10 +100,46 @@ def test_keys(words: str, wanted: list[str]) -> None:
     assert chips(words) == wanted
 
 
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("fewer than 3 parts", ["parts<3"]),
+        ("no more than two instruments", ["parts<=2"]),
+        ("more than four voices", ["parts>4"]),
+        ("tempo under 90", ["tempo_bpm<90"]),
+        ("♩ = 100", ["tempo_bpm>=92", "tempo_bpm<=108"]),
+        ("2:30 long", ["duration_s>=135", "duration_s<=165"]),
+        ("1 min 40 s", ["duration_s>=90", "duration_s<=110"]),
+        ("one and a half minutes", ["duration_s>=81", "duration_s<=99"]),
+        ("in three-quarter time", ["metre=3/4"]),
+        ("9" * 400 + " bpm", []),
+    ],
+)
+def test_numbers(words: str, wanted: list[str]) -> None:
+    assert chips(words) == wanted
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("bass clarinet", ["instruments=clarinet"]),
+        ("bass drum", ["has_drums=True"]),
+        ("andante con moto", ["pace=moderate"]),
+        ("air on the G string", ["form=air"]),
+        ("no vocals", ["families!=voice (must)"]),
+        ("less loud", []),  # than what?
+    ],
+)
+def test_what_looks_like_something_else(words: str, wanted: list[str]) -> None:
+    assert chips(words) == wanted
+
+
 def test_relative_words_are_relative_to_the_example() -> None:
     example = Facets(pace=4.1, tempo_bpm=90.0, duration_s=60.0, bars=20, notes_per_bar=8.0)
     assert chips("like this, but slower", example=example) == ["pace<4.1"]
     assert chips("faster and longer", example=example) == ["pace>4.1", "duration_s>60"]
+    assert chips("half as fast, less dense", example=example) == ["pace<4.1", "notes_per_bar<8"]
+    assert chips("twice as long", example=example) == ["duration_s>60"]
     assert chips("slower") == ["pace=slow"]
     assert chips("louder", example=example) == []  # the example's loudness is unknown
 
@@ -93,6 +150,9 @@ def test_names_are_those_of_the_library() -> None:
     assert chips("a wood fire", names) == []
     assert chips("something by Wood", names) == ["composer~Wood"]
     assert chips("a jig in D", names) == ["form=jig", "key=D"]
+    joplin = Names(("Scott Joplin", "Scott, Cyril"), ())
+    assert chips("ragtime by Scott Joplin", joplin) == ["form=ragtime", "composer~Joplin"]
+    assert chips("by Cyril Scott", joplin) == ["composer~Scott"]
     assert chips("Shubert", names) == ["composer~Schubert"]
 
 
