@@ -210,9 +210,8 @@ class Library:
 
     def _piece(self, row: int) -> Piece:
         table = self.generation.pieces
-        title = str(table.title[row] or Path(table.path[row]).stem)
         uid, path, number = str(table.uid[row]), str(table.path[row]), int(table.number[row])
-        return Piece(uid, path, number, table.kind[row], title, self.generation.facets(row))
+        return Piece(uid, path, number, table.kind[row], str(table.title[row]), self.generation.facets(row))
 
 
 def _shown(like: Like | None) -> str | None:

@@ -44,21 +44,22 @@ def main(argv: list[str] | None = None) -> int:
 
         print(__version__)
         return 0
+    import difflib
+
+    from mmbert.console import fail, run_app
+    from mmbert.errors import UsageError
+
     name, rest = argv[0], argv[1:]
     if name not in COMMANDS:
-        import difflib
-
         near = difflib.get_close_matches(name, COMMANDS, 1)
         hint = f"Did you mean mmbert {near[0]}?" if near else "mmbert --help lists the commands."
-        print(f"mmbert: there is no command {name!r}. {hint}", file=sys.stderr)
-        return 2
-    from mmbert.console import run_app
-
+        return fail(UsageError("mmbert", f"there is no command {name!r}", hint), "--json" in rest)
     try:
         module = import_module(COMMANDS[name][0])
     except ModuleNotFoundError as e:
         if (e.name or "").split(".")[0] not in ("mmbert_indexer", "mmbert_training", "mmbert_ui"):
             raise
-        print(f"mmbert {name}: {e.name} is not installed with this copy of mmbert.", file=sys.stderr)
-        return 2
+        return fail(
+            UsageError(f"mmbert {name}", f"{e.name} is not installed with this copy of mmbert"), "--json" in rest
+        )
     return run_app(module.app, name, rest)

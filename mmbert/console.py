@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -13,37 +14,62 @@ from typing import Annotated, Any
 import typer
 
 from mmbert.errors import MmbertError
+from mmbert.titles import printable
 
 # Some versions of typer carry their own click, whose errors are not those of the package of that name.
 _BAD_ARGUMENTS: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
+_INTERRUPTED = 130  # exit code of a command that was ended by Ctrl-C
+_printed = 0  # JSON objects so far: a server that is ended has told all that it had to tell
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
 
 
 def run_app(app: typer.Typer, name: str, args: list[str]) -> int:
     """Run a typer application as ``mmbert NAME``; returns the exit code."""
-    as_json = "--json" in args
+    as_json, before = "--json" in args, _printed
+    for stream in (sys.stdout, sys.stderr):  # a terminal of few characters, or a file name of any bytes, is no error
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         result = app(args=args, prog_name=f"mmbert {name}", standalone_mode=False)
-        return result if isinstance(result, int) else 0
+        code = result if isinstance(result, int) else 0
+        return (
+            _stopped(as_json and _printed == before) if code == _INTERRUPTED else code
+        )  # typer makes a code of Ctrl-C
     except MmbertError as e:
-        if as_json:
-            print_json({"error": {"subject": e.subject, "fault": e.fault, "hint": e.hint}})
-        print(str(e), file=sys.stderr)
-        return e.exit_code
+        return fail(e, as_json)
     except _BAD_ARGUMENTS as e:
         if as_json:
-            print_json({"error": {"subject": "arguments", "fault": e.format_message(), "hint": ""}})
+            _print_error("arguments", e.format_message())
         e.show(file=sys.stderr)
         return e.exit_code
     except typer.Exit as e:
         return e.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        print("Stopped.", file=sys.stderr)
-        return 130
+        return _stopped(as_json and _printed == before)
     except BrokenPipeError:  # `mmbert search ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def fail(error: MmbertError, as_json: bool) -> int:
+    """Say what went wrong, on stderr and, if asked, as the one object on stdout; returns the exit code."""
+    if as_json:
+        _print_error(error.subject, error.fault, error.hint)
+    warn(str(error))
+    return error.exit_code
+
+
+def _stopped(tell: bool) -> int:
+    if tell:
+        _print_error("", "Stopped")
+    warn("Stopped.")
+    return _INTERRUPTED
+
+
+def _print_error(subject: str, fault: str, hint: str = "") -> None:
+    print_json({"error": {"subject": subject, "fault": fault, "hint": hint}})
 
 
 def clean(value: Any) -> Any:
@@ -67,13 +93,15 @@ def clean(value: Any) -> Any:
 
 def print_json(value: Any) -> None:
     """One JSON object on one line of stdout: no colour, no wrapping, no NaN."""
+    global _printed
+    _printed += 1
     sys.stdout.write(json.dumps(clean(value), ensure_ascii=True, allow_nan=False) + "\n")
     sys.stdout.flush()
 
 
 def warn(message: str) -> None:
-    """A line for the person, on stderr."""
-    print(message, file=sys.stderr)
+    """A line for the person, on stderr; file names in it steer no terminal."""
+    print(printable(message), file=sys.stderr)
 
 
 def stdout_console() -> Any:

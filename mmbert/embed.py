@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 
@@ -28,6 +29,7 @@ from mmbert.text.encoder import TextEncoder
 from mmbert.types import Embedded, Facets, Item, Kind, Place, Stream
 
 _NOTES_AT_ONCE = 65_536  # bounds memory: note states of this many notes are held at a time
+_ITEMS_AT_ONCE = 64  # read, then embedded, of a list of files
 _WINDOWS_A_PASSAGE = 8  # windows are small: so many times more go through at once
 _TEXT_LOCK = Lock()  # questions come from several threads: one of them loads the text model
 _BAR = FIELDS.index("bar")
@@ -111,19 +113,32 @@ class Embedder:
                     results[prepared.index] = result
         return [r for r in results if r is not None]
 
-    def embed_files(self, paths: Iterable[str | Path]) -> list[Embedded]:
+    def embed_files(
+        self, paths: Iterable[str | Path], *, on_reject: Callable[[ItemError], None] | None = None
+    ) -> list[Embedded]:
         """Every piece of every file, in order.
 
+        Args:
+            paths: Files of music.
+            on_reject: Takes what is refused, a file or one piece of it, and lets the rest come.
+
         Raises:
-            ItemError: at the first file or piece that cannot be read or embedded.
+            ItemError: at the first file or piece that cannot be read or embedded, where there is no ``on_reject``.
         """
-        from mmbert.items import load_items
+
+        def refuse(fault: ItemError) -> None:
+            if on_reject is None:
+                raise fault
+            on_reject(fault)
 
         found: list[Embedded] = []
-        for result in self.embed([item for path in paths for item in load_items(Path(path))]):
-            if isinstance(result, ItemError):
-                raise result
-            found.append(result)
+        items = _items(paths, refuse)
+        while batch := list(islice(items, _ITEMS_AT_ONCE)):
+            for result in self.embed(batch):
+                if isinstance(result, ItemError):
+                    refuse(result)
+                else:
+                    found.append(result)
         return found
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
@@ -238,6 +253,20 @@ class Embedder:
 
     def _vectors(self, streams: list[Stream]) -> np.ndarray:
         return self.model.project(self.model.join(streams), "document").float().cpu().numpy()
+
+
+def _items(paths: Iterable[str | Path], refuse: Callable[[ItemError], None]) -> Iterator[Item]:
+    from mmbert.items import load_items, no_piece
+
+    for path in paths:
+        refused: list[ItemError] = []
+        item = None
+        for item in load_items(path, on_reject=refused.append):
+            yield item
+        if item is None and not refused:
+            refused.append(no_piece(path))
+        for fault in refused:
+            refuse(fault)
 
 
 def _prepared(index: int, item: Item, score: Score, facets: Facets) -> _Prepared:

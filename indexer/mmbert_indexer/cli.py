@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmbert.console import JsonOption, print_json, progress, stdout_console, warn
+from mmbert.titles import printable
 
 if TYPE_CHECKING:
     from mmbert_indexer.batches import Progress
@@ -81,8 +82,12 @@ def _print_build(report: dict[str, Any]) -> None:
         ("seconds", f"{report['seconds']:.1f} ({_stages(report['seconds_by_stage'])})"),
     ]  # fmt: skip
     _print_rows(rows + _reject_rows(report["rejected"], report["rejects"]["counts"]))
-    for line in report["rejects"]["first"]:
-        warn(f"rejected {_printable(line['path'])}: {line['fault']}. {line['hint']}")
+    first = report["rejects"]["first"]
+    for line in first:
+        warn(f"rejected {line['path']}: {line['fault']}. {line['hint']}")
+    if more := report["rejected"] - len(first):
+        all_of_them = Path(report["library"], "generations", report["generation"], "rejects.jsonl")
+        warn(f"and {more:,} more: {all_of_them}")
 
 
 def _stages(seconds: dict[str, float]) -> str:
@@ -101,12 +106,8 @@ def _print_rows(rows: list[tuple[str, str]]) -> None:
 
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in rows:
-        table.add_row(name, Text(_printable(value)))  # Text: a path is never markup
+        table.add_row(name, Text(printable(value)))  # Text: a path is never markup
     stdout_console().print(table)
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 @app.command()

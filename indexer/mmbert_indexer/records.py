@@ -15,6 +15,7 @@ import numpy as np
 from mmbert.facets import FACETS, from_mapping
 from mmbert.store import files
 from mmbert.store.schema import INDEXES, PLACE, SCHEMA, TABLES, TEXT_COLUMNS
+from mmbert.titles import printable, title_of
 from mmbert.types import Facets
 from mmbert_indexer.live import LivePiece
 
@@ -104,16 +105,13 @@ class RecordsWriter:
 def _titled(piece: LivePiece) -> Facets:
     """The piece's facets with its title: from the file, else from its present name."""
     facets = from_mapping(json.loads(piece.vectors.facets))
-    title = piece.metadata.get("title")
-    if not title:
-        name = " ".join(_stem(piece.files[0][0]).replace("_", " ").split())
-        title = f"{name} {piece.number + 1}" if piece.of_many else name
-    return replace(facets, title=title)
+    number = piece.number if piece.of_many else None
+    return replace(facets, title=title_of(piece.metadata.get("title"), os.fsdecode(piece.files[0][0]), number))
 
 
 def _shown(path: bytes) -> str:
-    """A path for people: bytes that are no UTF-8 and characters that do not print are replaced."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in path.decode("utf-8", "replace"))
+    """A path for people."""
+    return printable(os.fsdecode(path))
 
 
 def _stem(path: bytes) -> str:

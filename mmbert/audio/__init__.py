@@ -1,1 +1,1 @@
-"""What a recording says: checks, windows, and later its encoder."""
+"""What a recording says: its windows, and later its encoder."""

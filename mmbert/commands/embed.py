@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mmbert.console import JsonOption, print_json, stdout_console, warn
-from mmbert.errors import SpaceError, UsageError
+from mmbert.errors import ItemError, SpaceError, UsageError
+from mmbert.titles import printable
+
+if TYPE_CHECKING:
+    import numpy as np
 
 app = typer.Typer(add_completion=False)
 
@@ -20,7 +24,7 @@ def embed(
     weights: Annotated[str | None, typer.Option(help="A checkpoint folder; the released weights without it.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Turn files of music into vectors."""
+    """Turn files of music into vectors; what cannot be read is told and left out."""
     import numpy as np
 
     if out is not None and out.suffix != ".npy":
@@ -28,30 +32,43 @@ def embed(
     from mmbert.embed import Embedder
 
     embedder = Embedder.from_pretrained(weights)
-    found = embedder.embed_files(files)
-    vectors = (
-        np.stack([e.piece for e in found]).astype(np.float32) if found else np.zeros((0, embedder.dim), np.float32)
-    )
+    faults: list[ItemError] = []
+    found = embedder.embed_files(files, on_reject=faults.append)
+    if not found:
+        raise faults[0]
+    vectors = np.stack([e.piece for e in found]).astype(np.float32)
     if out is not None:
         _save(out, vectors)
-    pieces = [
+    pieces: list[dict[str, Any]] = [
         {"id": e.item.uid, "path": str(e.item.source.path), "number": e.item.source.number, "windows": len(e.windows)}
         for e in found
     ]
     if as_json:
         rows = [piece | ({} if out else {"vector": v}) for piece, v in zip(pieces, vectors, strict=True)]
-        print_json({"fingerprint": embedder.fingerprint, "dim": embedder.dim, "out": out and str(out), "pieces": rows})
-        return
-    from rich.markup import escape
+        rejects = [
+            {"path": f.subject, "code": f.code, "stage": f.stage, "fault": f.fault, "hint": f.hint} for f in faults
+        ]
+        made = {"fingerprint": embedder.fingerprint, "dim": embedder.dim, "out": out and str(out)}
+        print_json(made | {"pieces": rows, "rejects": rejects})
+    else:
+        _print(pieces, vectors)
+    if out is not None:
+        warn(f"{out}: float32 {list(vectors.shape)}")
+    for fault in faults:
+        warn(str(fault))
+    if faults:
+        raise typer.Exit(ItemError.exit_code)  # done, but not all of it
+
+
+def _print(pieces: list[dict[str, Any]], vectors: np.ndarray) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("file", "piece", "windows", "first numbers of the vector", box=None, pad_edge=False)
     for piece, v in zip(pieces, vectors, strict=True):
         start = " ".join(f"{x:+.3f}" for x in v[:4])
-        table.add_row(escape(str(piece["path"])), str(piece["number"]), str(piece["windows"]), start)
+        table.add_row(Text(printable(piece["path"])), str(piece["number"]), str(piece["windows"]), start)
     stdout_console().print(table)
-    if out is not None:
-        warn(f"{out}: float32 {list(vectors.shape)}")
 
 
 def _save(path: Path, vectors: object) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from mmbert.console import JsonOption, print_json, stdout_console
 from mmbert.errors import UsageError
+from mmbert.titles import printable
 
 if TYPE_CHECKING:
     from mmbert.types import Answer, Hit
@@ -88,7 +89,7 @@ def _show(answer: Answer) -> None:
     for name in ("#", "title", "composer", "where", "why", "file"):
         table.add_column(name, overflow="fold", justify="right" if name == "#" else "left")
     for hit in answer.hits:
-        table.add_row(*(escape(cell) for cell in _cells(hit)))
+        table.add_row(*(escape(printable(cell)) for cell in _cells(hit)))
     console.print(table)
 
 

@@ -22,12 +22,12 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Say what a file of music is: its pieces and their facets."""
-    from mmbert.items import load_items
+    from mmbert.items import load_items, no_piece
 
     faults: list[ItemError] = []
     items = list(load_items(file, on_reject=faults.append))
-    if not items and faults:
-        raise faults[0]
+    if not items:
+        raise faults[0] if faults else no_piece(file)
     described = [(item, _facets(item)) for item in items]
     if as_json:
         rejects = [{"code": f.code, "stage": f.stage, "fault": f.fault, "hint": f.hint} for f in faults]
@@ -35,7 +35,7 @@ def show(
         print_json({"path": str(file), "pieces": pieces, "rejects": rejects})
     else:
         for item, facets in described:
-            _print(item, facets)
+            _print(item, facets, len(items) > 1)
     for fault in faults:
         warn(str(fault))
     if faults:
@@ -61,15 +61,16 @@ def _to_json(item: Item, facets: Facets) -> dict[str, Any]:
     return out | {"metadata": dict(item.metadata), "facets": facets.known()}
 
 
-def _print(item: Item, facets: Facets) -> None:
+def _print(item: Item, facets: Facets, of_many: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
     from mmbert.facets import FACETS
     from mmbert.facets import show as shown
+    from mmbert.titles import title_of
 
     table = Table(box=None, show_header=False, pad_edge=False)
-    title = facets.title or item.source.path.stem
+    title = title_of(facets.title, item.source.path, item.source.number if of_many else None)
     for name, fact in FACETS.items():
         if text := shown(name, facets):
             table.add_row(fact.label, escape(text))

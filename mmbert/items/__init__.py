@@ -14,6 +14,6 @@ from __future__ import annotations
 from mmbert.items.limits import LIMITS, Limits
 from mmbert.items.midi_write import write_midi
 from mmbert.items.reader import SUFFIXES, load_items
-from mmbert.items.text import companion
+from mmbert.items.text import no_piece
 
-__all__ = ["LIMITS", "SUFFIXES", "Limits", "companion", "load_items", "write_midi"]
+__all__ = ["LIMITS", "SUFFIXES", "Limits", "load_items", "no_piece", "write_midi"]

@@ -1,4 +1,4 @@
-"""Recordings, decoded by soundfile in blocks to mono; their windows and encoder are not here."""
+"""Recordings, decoded by soundfile in blocks to mono; their windows are those of :mod:`mmbert.audio.windows`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SUFFIXES: tuple[str, ...] = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", "
 NOT = ("E_NOT_AUDIO", "holds no sound in a format that is read", "Convert it to WAV or FLAC")
 SILENCE = 10 ** (-80 / 20)  # peak below which nothing was recorded
 _BLOCK_FRAMES = 1 << 16
-_RATES = (1_000, 768_000)  # Hz
+_RATES = (1_000, 192_000)  # Hz; an hour of more would not fit into memory, and nobody hears it
 
 
 def sniff(head: bytes) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmbert.errors import ItemError
 from mmbert.items.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -37,9 +38,15 @@ def clean(words: str, limit: int = LIMITS.words) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in words[: 4 * limit]).split())[:limit]
 
 
-def companion(path: Path) -> Path | None:
+def _spellings(suffixes: Iterable[str]) -> Iterator[str]:
+    """Suffixes as they are met on disks: ``.txt``, ``.TXT`` and ``.Txt``."""
+    for suffix in suffixes:
+        yield from (suffix, suffix.upper(), "." + suffix[1:].capitalize())
+
+
+def _companion(path: Path) -> Path | None:
     """The text file that describes the piece at ``path``, None where there is none."""
-    for suffix in (*SUFFIXES, *(s.upper() for s in SUFFIXES)):
+    for suffix in _spellings(SUFFIXES):
         sibling = path.with_suffix(suffix)
         if sibling != path and sibling.is_file():
             return sibling
@@ -48,7 +55,7 @@ def companion(path: Path) -> Path | None:
 
 def description_of(path: Path, limits: Limits = LIMITS) -> str:
     """The text beside a piece, empty where there is none or it may not be read."""
-    sibling = companion(path)
+    sibling = _companion(path)
     if sibling is None:
         return ""
     try:
@@ -60,6 +67,12 @@ def description_of(path: Path, limits: Limits = LIMITS) -> str:
     return "" if b"\0" in data[:4096] and data[:1] not in (b"\xff", b"\xfe") else decode(data).strip()
 
 
+def no_piece(path: str | Path) -> ItemError:
+    """What to say to somebody who gave a file that :func:`mmbert.items.load_items` passes without a piece."""
+    fault, hint = "describes the piece beside it and holds none itself", "Give that piece"
+    return ItemError(str(path), fault, hint, code="E_NO_PIECE", stage="scan")
+
+
 def check(file: File, piece_suffixes: Iterable[str]) -> None:
     """Passes a text file that stands beside a piece.
 
@@ -67,8 +80,7 @@ def check(file: File, piece_suffixes: Iterable[str]) -> None:
         ItemError: E_TEXT_ALONE.
     """
     stem = file.path.with_suffix("")
-    for suffix in piece_suffixes:
-        if any(stem.with_name(stem.name + s).is_file() for s in (suffix, suffix.upper())):
-            return
+    if any(stem.with_name(stem.name + suffix).is_file() for suffix in _spellings(piece_suffixes)):
+        return
     hint = f"A description needs the name of its piece: {stem.name}.mid beside {file.path.name}"
     raise file.refuse("is a text without a piece of its name", hint, "E_TEXT_ALONE", stage="scan")

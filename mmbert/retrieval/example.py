@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from mmbert.errors import ItemError, UsageError
+from mmbert.titles import title_of
 from mmbert.types import Embedded, Facets, Item
 
 if TYPE_CHECKING:
@@ -53,22 +54,18 @@ def read_example(like: Like, generation: Generation, embedder: Callable[[], Item
         ItemError: the file cannot be read or embedded.
     """
     if isinstance(like, str) and (row := generation.row_of(like)) is not None:
-        title = generation.pieces.title[row] or Path(generation.pieces.path[row]).stem
-        return Example(like, str(title), generation.facets(row), generation.vectors.rows("joint/pieces", [row])[0])
+        title, vector = str(generation.pieces.title[row]), generation.vectors.rows("joint/pieces", [row])[0]
+        return Example(like, title, generation.facets(row), vector)
     item = like if isinstance(like, Item) else _first_item(Path(like))
+    name = title_of(item.metadata.get("title"), item.source.path)
     row = generation.row_of(item.uid)
     if row is not None:
         vector = generation.vectors.rows("joint/pieces", [row])[0]
-        return Example(item.uid, name_of(item), generation.facets(row), vector)
+        return Example(item.uid, name, generation.facets(row), vector)
     result = embedder().embed([item])[0]
     if isinstance(result, ItemError):
         raise result
-    return Example(item.uid, name_of(item), result.facets, np.asarray(result.piece, dtype=np.float32))
-
-
-def name_of(item: Item) -> str:
-    """Title, else the file's name."""
-    return item.metadata.get("title") or item.source.path.stem
+    return Example(item.uid, name, result.facets, np.asarray(result.piece, dtype=np.float32))
 
 
 def _first_item(path: Path) -> Item:

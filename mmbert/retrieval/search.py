@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -148,7 +147,7 @@ def _hit(
         score=share,
         path=str(pieces.path[row]),
         number=int(pieces.number[row]),
-        title=str(pieces.title[row] or PurePath(pieces.path[row]).stem),
+        title=str(pieces.title[row]),
         modality=pieces.kind[row],
         place=place,
         facets=facets,

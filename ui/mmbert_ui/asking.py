@@ -15,10 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mmbert.console import clean
 from mmbert.errors import MmbertError, UsageError
+from mmbert.titles import title_of
 from mmbert.types import Condition, Facets, Hit, Item
 from mmbert_ui.state import PIECE_ID, UPLOAD_ID, PageState
 from mmbert_ui.uploads import Upload
-from mmbert_ui.wording import band, chips, facts, measure, title_of
+from mmbert_ui.wording import band, chips, facts, measure
 
 MOST_HITS = 200
 
@@ -201,11 +202,10 @@ def _dropped(state: PageState, upload: Upload) -> dict[str, Any]:
     rows = facts(known)
     if item.score is not None:
         rows.insert(0, {"label": "Notes", "value": f"{len(item.score.notes):,}", "fits": False})
-    stated = item.metadata.get("title", "").strip()
     return {
         "id": upload.id,
         "kind": item.kind,
-        "title": stated or title_of("", upload.name),
+        "title": title_of(item.metadata.get("title"), upload.name),
         "composer": known.composer or "",
         "facts": rows,
         "path": upload.name,

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from mmbert.facets import fold, show
+from mmbert.titles import title_of
 from mmbert_ui.examples import examples
-from mmbert_ui.wording import shortened, title_of
+from mmbert_ui.wording import shortened
 
 REJECTS_SHOWN = 2000
 KINDS = {"score": "scores", "recording": "recordings", "text": "texts"}

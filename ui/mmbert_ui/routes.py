@@ -14,13 +14,13 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from mmbert.console import clean
 from mmbert.errors import MmbertError
+from mmbert.titles import title_of
 from mmbert.types import Item
 from mmbert_ui.asking import MOST_HITS, piece_view, plain_answer
 from mmbert_ui.catalogue import library_view
 from mmbert_ui.notes import Playable
 from mmbert_ui.render import SAMPLE_RATE, Renderer, wave_header
 from mmbert_ui.state import PageState
-from mmbert_ui.wording import title_of
 
 ASSETS = {
     "style.css": "text/css",

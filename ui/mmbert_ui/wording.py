@@ -1,10 +1,8 @@
-"""How the page words things: facts of a piece, conditions as chips, bands, file names as titles."""
+"""How the page words things: facts of a piece, conditions as chips, bands."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 from typing import Any
 
 from mmbert.facets import FACETS, fold, note_name, satisfied, show
@@ -25,20 +23,6 @@ def measure(hit: Hit) -> str:
     """The numbers behind the band, for the tooltip."""
     text = f"fits better than {100 * hit.score:.0f} % of pieces taken at random"
     return text if hit.similarity is None else f"{text}; cosine {hit.similarity:.3f}"
-
-
-def title_of(title: str | None, path: str) -> str:
-    """The title, else the file's name without its suffix and with its dashes and underscores as spaces.
-
-    A library without a title for a piece gives the bare name of its file: that is no title either.
-
-    >>> title_of("", "folk/the-old_mill.abc"), title_of("Air", "x.mid")
-    ('the old mill', 'Air')
-    """
-    stem = PurePosixPath(path.replace("\\", "/")).stem
-    if title and title.strip() and title != stem:
-        return title.strip()
-    return re.sub(r"[-_\s]+", " ", stem).strip() or "Untitled"
 
 
 # Facts of a card: the facet that is shown, its label, and the facets of the conditions that it answers.

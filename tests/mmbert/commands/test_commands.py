@@ -122,6 +122,54 @@ def test_show_tells_of_every_tune_of_a_book(capsys: pytest.CaptureFixture[str], 
     assert "book.abc" in err
 
 
+def test_a_description_is_no_piece(capsys: pytest.CaptureFixture[str], tunes: Path, tiny_weights: Path) -> None:
+    for command in (["show"], ["embed", "--weights", tiny_weights]):
+        code, out, _ = run(capsys, *command, tunes / "lied.txt", "--json")
+        assert (code, answer_of(out)["error"]["hint"]) == (3, "Give that piece")
+
+
+def test_embed_leaves_out_what_cannot_be_read_and_says_so(
+    capsys: pytest.CaptureFixture[str], tunes: Path, tiny_weights: Path, tmp_path: Path
+) -> None:
+    book = tmp_path / "book.abc"
+    book.write_text("X:1\nT:Good\nM:6/8\nL:1/8\nK:D\nDFA dAF|DFA d3:|\n\nX:2\nT:Empty\nK:C\n\n")
+    files = [book, "nowhere.mid", tunes / "broken.mid", tunes / "waltz.mid"]
+    code, out, err = run(capsys, "embed", *files, "--json", "--weights", tiny_weights)
+    found = answer_of(out)
+    assert (code, [Path(p["path"]).name for p in found["pieces"]]) == (3, ["book.abc", "waltz.mid"])
+    assert [(r["path"], r["code"]) for r in found["rejects"]] == [
+        (str(book), "E_EMPTY"), ("nowhere.mid", "E_GONE"), (str(tunes / "broken.mid"), "E_MIDI_TRUNCATED"),
+    ]  # fmt: skip
+    assert "nowhere.mid: is not there" in err
+    code, out, _ = run(capsys, "embed", tunes / "broken.mid", "--json", "--weights", tiny_weights)
+    assert (code, set(answer_of(out))) == (3, {"error"})
+
+
+def test_what_steers_a_terminal_is_not_printed(
+    capsys: pytest.CaptureFixture[str], tunes: Path, tiny_weights: Path, tmp_path: Path
+) -> None:
+    odd = tmp_path / "\x1b[31mred\udcff.mid"
+    odd.write_bytes((tunes / "rock.mid").read_bytes())
+    for args in (["embed", odd, "--weights", tiny_weights], ["show", odd], ["show", tmp_path / "\x1b[2J.mid"]):
+        _, out, err = run(capsys, *args)
+        assert "\x1b" not in out + err
+        (out + err).encode("utf-8")
+
+
+def test_an_interrupted_command_and_an_unknown_one_print_one_object(
+    capsys: pytest.CaptureFixture[str], tunes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, _ = run(capsys, "shwo", "--json")
+    assert (code, answer_of(out)["error"]["hint"]) == (2, "Did you mean mmbert show?")
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mmbert.items.load_items", interrupted)
+    code, out, err = run(capsys, "show", tunes / "waltz.mid", "--json")
+    assert (code, answer_of(out)["error"]["fault"], err) == (130, "Stopped", "Stopped.\n")
+
+
 def test_embed_gives_unit_vectors(
     capsys: pytest.CaptureFixture[str], tunes: Path, tiny_weights: Path, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmbert.errors import ItemError
-from mmbert.items import LIMITS, SUFFIXES, Limits, companion, load_items
+from mmbert.items import LIMITS, SUFFIXES, Limits, load_items
 from mmbert.items.reader import READERS
 
 DATA = Path(__file__).parents[2] / "data"
@@ -95,7 +95,14 @@ def test_a_text_describes_the_piece_of_its_stem(tmp_path):
     text = put(tmp_path, "w.txt", "Für Élise’s sister.\n".encode())
     assert next(load_items(tmp_path / "w.mid")).metadata["description"] == "Für Élise’s sister."
     assert list(load_items(text)) == []
-    assert companion(tmp_path / "w.mid") == text
+
+
+@pytest.mark.parametrize(("piece", "text"), [("w.mid", "w.TXT"), ("w.Mid", "w.txt"), ("w.MID", "w.Txt")])
+def test_a_description_may_be_spelt_otherwise(tmp_path, piece, text):
+    piece = put(tmp_path, piece, (DATA / "waltz.mid").read_bytes())
+    text = put(tmp_path, text, b"A waltz.")
+    assert next(load_items(piece)).metadata["description"] == "A waltz."
+    assert list(load_items(text)) == []
 
 
 def test_a_text_describes_every_tune_of_a_book(tmp_path):
