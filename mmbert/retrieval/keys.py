@@ -74,11 +74,12 @@ def _tonic_alone(s: Sentence, m: re.Match[str]) -> tuple[Reading, ...] | None:
     return (("key", "=", _tonic(letter, word, sign)),)
 
 
-def _two_tonics(s: Sentence, m: re.Match[str]) -> tuple[Reading, ...] | None:
-    """``in D or G``; not ``in a or ...`` where the A is a small word."""
+def _two_tonics(s: Sentence, m: re.Match[str]) -> None:
+    """``in D or G``, each a wish of its own; not ``in a or ...`` where the A is a small word."""
     if any(m[i] == "a" and s.raw[m.start(i)] == "a" for i in (1, 4)):
-        return None
-    return ("key", "=", _tonic(*m.groups()[:3])), ("key", "=", _tonic(*m.groups()[3:]))
+        return
+    s.take(m.start(), max(m.end(i) for i in (1, 2, 3)), (("key", "=", _tonic(*m.groups()[:3])),))
+    s.take(m.start(4), m.end(), (("key", "=", _tonic(*m.groups()[3:])),))
 
 
 def _written(s: Sentence, m: re.Match[str]) -> tuple[Reading, ...] | None:

@@ -21,7 +21,7 @@ direction: <q>slower</q>, <q>in a minor key</q>.</p>
 <thead><tr><th>Format</th><th>File names end in</th><th>What is read</th></tr></thead>
 <tbody>
 <tr><td>MIDI</td><td>.mid .midi .kar .rmi</td><td>notes, parts, tempo, metre</td></tr>
-<tr><td>MusicXML</td><td>.musicxml .xml .mxl</td><td>notes, parts, repeats played, title, composer</td></tr>
+<tr><td>MusicXML</td><td>.musicxml .xml .mxl</td><td>notes, parts, tempo, title, composer; no repeats played</td></tr>
 <tr><td>ABC</td><td>.abc</td><td>notes, repeats played, title, rhythm; the first tune of a book</td></tr>
 </tbody></table>
 <p>Files up to {MAX_BYTES // 2**20} MB. A dropped file is read, held in memory for at most an hour and never added to

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,8 @@ def serve(serving: Serving, ready: Callable[[str, int], None]) -> None:
             if serving.open_browser:
                 threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
-        _run(app, listening, answers, lambda: shutil.rmtree(work, ignore_errors=True))
+        with suppress(KeyboardInterrupt):  # how a page ends
+            _run(app, listening, answers, lambda: shutil.rmtree(work, ignore_errors=True))
     finally:
         listening.close()
         shutil.rmtree(work, ignore_errors=True)

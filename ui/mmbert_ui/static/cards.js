@@ -96,7 +96,7 @@ export function buildCard(card, ask) {
       el("div", { class: "mm-name" },
         el("h3", { dir: "auto" }, card.title),
         card.composer ? el("p", { class: "mm-composer", dir: "auto" }, card.composer) : null),
-      bandMeter(card)),
+      card.band ? bandMeter(card) : null),
     factList(card.facts),
     card.why ? el("p", { class: "mm-why", dir: "auto" }, el("b", {}, "Why "), card.why) : null,
     roll?.canvas,
