@@ -1,11 +1,12 @@
-"""The list of facets: how each is labelled, worded and compared. Everything that shows, filters or learns facets reads it.
+"""The list of facets: how each is labelled, worded and compared, for all that shows, filters or learns facets.
 
-The values live in :class:`mmbert.types.Facets`; ``mmbert.symbolic.facets`` and ``mmbert.audio.facets`` measure them.
+The values live in :class:`mmbert.types.Facets`; ``mmbert.symbolic.facets`` measures them.
 """
 
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -188,7 +189,7 @@ def parse_where(text: str) -> tuple[Condition, ...]:
         UsageError: for an unknown facet (with the nearest known name), operator or value.
 
     >>> [str(c) for c in parse_where("tempo_bpm<90")], [str(c) for c in parse_where("key=D minor")]
-    (['tempo_bpm<90.0'], ['key=D', 'mode=minor'])
+    (['tempo_bpm<90'], ['key=D', 'mode=minor'])
     """
     m = _WHERE.fullmatch(text)
     if not m:
@@ -199,6 +200,10 @@ def parse_where(text: str) -> tuple[Condition, ...]:
         hint = f"Did you mean {near[0]}?" if near else f"The facets are: {', '.join(FACETS)}"
         raise UsageError(f"--where {text!r}", f"no facet is called {name}", hint)
     if name == "key" and re.search(r"\b(major|minor)\b", raw, re.I):
+        if operator == "!=":
+            raise UsageError(
+                f"--where {text!r}", "cannot leave out a key and mode together", "Write key!=D or mode!=minor"
+            )
         tonic, _, mode = raw.rpartition(" ")
         return (_checked(text, "key", operator, tonic), _checked(text, "mode", operator, mode.lower()))
     return (_checked(text, name, operator, raw),)
@@ -215,13 +220,17 @@ def _checked(text: str, name: str, operator: str, raw: str) -> Condition:
         try:
             value = float(raw)
         except ValueError:
-            raise UsageError(f"--where {text!r}", f"{raw!r} is not a number") from None
+            value = math.nan
+        if not math.isfinite(value):
+            raise UsageError(f"--where {text!r}", f"{raw!r} is not a number")
     elif kind == "flag":
         if raw.lower() not in ("true", "false", "yes", "no", "1", "0"):
             raise UsageError(f"--where {text!r}", f"{name} is true or false, not {raw!r}")
         value = raw.lower() in ("true", "yes", "1")
     elif kind == "key" and pitch_class(raw) is None:
-        raise UsageError(f"--where {text!r}", f"{raw!r} is not a note name", "Write C, F# or Bb, with or without major/minor")
+        raise UsageError(
+            f"--where {text!r}", f"{raw!r} is not a note name", "Write C, F# or Bb, with or without major/minor"
+        )
     return Condition(name, _operator(operator), value, hard=True)
 
 

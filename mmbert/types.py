@@ -247,7 +247,9 @@ class Condition:
     hard: bool = False
 
     def __str__(self) -> str:
-        return f"{self.facet}{self.operator}{self.value}"
+        value = self.value
+        whole = isinstance(value, float) and value.is_integer()  # 4 and 4.0 are one condition
+        return f"{self.facet}{self.operator}{int(value) if whole else value}"
 
 
 @dataclass(frozen=True)

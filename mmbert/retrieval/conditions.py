@@ -36,7 +36,7 @@ def read_where(text: str) -> tuple[Condition, ...]:
         UsageError: for an unknown facet, operator or value.
 
     >>> [str(c) for c in read_where("pace=slow")], [str(c) for c in read_where("bars<=32")]
-    (['pace=slow'], ['bars<=32.0'])
+    (['pace=slow'], ['bars<=32'])
     """
     facet, sign, value = text.replace("!=", "\0").partition("\0") if "!=" in text else text.partition("=")
     if facet.strip() == "pace" and value.strip().lower() in PACES:

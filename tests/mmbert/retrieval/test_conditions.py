@@ -53,6 +53,14 @@ def test_pace_counts_by_one_unit_at_a_time(generation: Generation) -> None:
 def test_where_names_what_is_wrong() -> None:
     with pytest.raises(UsageError, match="tempo_bpm"):
         read_where("tempo_bmp<90")
-    with pytest.raises(UsageError, match="not a number"):
-        read_where("pace=sluggish")
+    for text in ("pace=sluggish", "tempo_bpm<nan", "bars>inf"):
+        with pytest.raises(UsageError, match="not a number"):
+            read_where(text)
+    with pytest.raises(UsageError, match="together"):
+        read_where("key!=D minor")
     assert [str(c) for c in read_where("pace!=slow")] == ["pace!=slow"]
+
+
+def test_a_whole_number_is_written_in_one_way() -> None:
+    assert [str(Condition("parts", "=", value)) for value in (4, 4.0, 4.5)] == ["parts=4", "parts=4", "parts=4.5"]
+    assert str(Condition("has_drums", "=", True)) == "has_drums=True"
