@@ -113,6 +113,7 @@ class Work:
 
     def _pieces(self, key: Key, state: FileState) -> Iterator[None]:
         known = self.ledger.vectors_of(key.sha256, self.maker)
+        known |= {item.source.number for item in self._batch if item.source.sha256 == state.sha256}
         refused: list[tuple[str, str, str, str]] = []
         results = read(state)
         while True:

@@ -101,7 +101,7 @@ class Publisher:
         try:
             check(self.folder.generations / name, hashes=True)
         except DamageError as e:
-            raise LibraryError(str(self.library), f"{name} does not read back ({e})", "Is the disk sound?") from e
+            raise LibraryError(str(self.library), f"{name} does not read back ({e.fault})", "Is the disk sound?") from e
         files.write_file(self.library / "CURRENT", f"{name}\n".encode("ascii"))
         self.ledger.put("published", {"generation": name, "state": self._state()})
         self.ledger.put("reader", self.maker.reader)

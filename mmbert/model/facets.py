@@ -13,6 +13,7 @@ from mmbert.types import Facets, Stream
 
 _ID = {token: i for i, token in enumerate(TOKENS)}
 _NAMES = tuple(dict.fromkeys(token.partition("=")[0] for token in TOKENS))
+_NAME_OF = [_NAMES.index(token.partition("=")[0]) for token in TOKENS]
 
 
 def facet_ids(facets: Facets) -> list[int]:
@@ -46,6 +47,6 @@ class FacetEncoder(nn.Module):
         for i, row in enumerate(ids):
             padded[i, : len(row)] = torch.tensor(row, dtype=torch.int64)
             mask[i, : len(row)] = True
-        names = torch.tensor([_NAMES.index(token.partition("=")[0]) for token in TOKENS])[padded]
+        names = torch.tensor(_NAME_OF)[padded]
         states = self.value(padded.to(device)) + self.name(names.to(device))
         return Stream(states, mask.to(device), "facets")

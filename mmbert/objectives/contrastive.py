@@ -54,15 +54,3 @@ def _one_way(similarity: Tensor, positive: Tensor) -> Tensor:
     count = positive.sum(1)
     rows = surprise.masked_fill(~positive, 0).sum(1) / count.clamp(min=1)
     return rows.sum() / (count > 0).sum()
-
-
-def siglip(similarity: Tensor, bias: Tensor, positive: Tensor, ignored: Tensor | None = None) -> Tensor:
-    """Pairwise sigmoid loss (SigLIP, Zhai et al. 2023, equation 1 and algorithm 1), mean over rows.
-
-    Arguments as :func:`info_nce`; ``bias`` is a learned scalar (start: -10, with a scale of 10).
-    """
-    sign = torch.where(positive, 1.0, -1.0)
-    pairs = -F.logsigmoid(sign * (similarity + bias))
-    if ignored is not None:
-        pairs = pairs.masked_fill(ignored & ~positive, 0)
-    return pairs.sum() / similarity.shape[0]

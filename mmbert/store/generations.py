@@ -148,7 +148,7 @@ class LibraryFolder:
             try:
                 return self._open(name) if name else self._fall_back(None, "CURRENT is missing or unreadable")
             except DamageError as e:
-                fault = str(e)
+                fault = e.fault
                 if self.current_name() == name:  # no build replaced it while it was being opened
                     break
         return self._fall_back(name, fault)

@@ -15,8 +15,14 @@ NAME = "MANIFEST.json"
 SMALL = 64 << 20  # a generation of at most so many bytes is hashed each time it is opened (about 0.1 s)
 
 
-class DamageError(Exception):
-    """A generation is not what its manifest says; the text says which file and how."""
+class DamageError(LibraryError):
+    """A generation is not what its manifest says; ``fault`` says which file and how.
+
+    Readers turn to another generation where they meet it at opening; met later, it reaches the person as it is.
+    """
+
+    def __init__(self, fault: str) -> None:
+        super().__init__("", fault, "Run mmbert index verify LIBRARY.")
 
 
 def with_checksum(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -71,7 +77,7 @@ def damages(folder: Path, *, hashes: bool) -> list[dict[str, str]]:
     try:
         manifest = read_manifest(folder)
     except DamageError as e:
-        return [{"file": f"{folder.name}/{NAME}", "fault": str(e)}]
+        return [{"file": f"{folder.name}/{NAME}", "fault": e.fault}]
     found = []
     for name, stated in manifest["files"].items():
         if fault := _fault(folder / name, stated, hashes):

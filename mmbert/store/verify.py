@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,8 +63,11 @@ def _generations(folder: LibraryFolder) -> tuple[list[dict[str, str]], int, list
     found: list[dict[str, str]] = []
     checked, whole = 0, []
     for name in folder.names():
-        wrong = damages(folder.generations / name, hashes=True)
-        checked += len(list((folder.generations / name).iterdir()))
+        generation = folder.generations / name
+        wrong = damages(generation, hashes=True)
+        if not generation.exists():  # a build that is running has put a newer one in its place
+            continue
+        checked += len(os.listdir(generation))
         found += wrong
         if not wrong:
             whole.append(name)

@@ -113,11 +113,12 @@ def _time(score: Score, sounding: np.ndarray, free: bool) -> dict[str, Any]:
     seconds = score.seconds(sounding["onset"])
     length_s = float(score.duration_s - seconds[0])
     onsets = 1 + int(np.count_nonzero(np.diff(seconds) > _TOGETHER_S))
+    a_second = onsets / length_s if length_s > 0 else None
     if free:
-        return {"pace": onsets / length_s if length_s > 0 else None}
+        return {"pace": a_second}
     first_bar = int(score.bars(int(score.notes["onset"][0])))
     tempo = _tempo(score)
-    pace = onsets / length_s if tempo is not None else onsets / (score.n_bars - first_bar)
+    pace = a_second if tempo is not None else onsets / (score.n_bars - first_bar)
     return {
         "tempo_bpm": tempo,
         "pace": pace,

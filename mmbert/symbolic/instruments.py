@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 NAMES: tuple[str, ...] = tuple(
-    """acoustic grand piano|bright acoustic piano|electric grand piano|honky-tonk piano|electric piano|electric piano 2|harpsichord|clavinet
+    """acoustic grand piano|bright acoustic piano|electric grand piano
+honky-tonk piano|electric piano|electric piano 2|harpsichord|clavinet
 celesta|glockenspiel|music box|vibraphone|marimba|xylophone|tubular bells|dulcimer
 drawbar organ|percussive organ|rock organ|church organ|reed organ|accordion|harmonica|bandoneon
 nylon guitar|steel guitar|jazz guitar|electric guitar|muted guitar|overdriven guitar|distortion guitar|guitar harmonics

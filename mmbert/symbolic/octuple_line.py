@@ -129,11 +129,12 @@ def time_line(score: Score, policy: BarPolicy = "honour", last: int = 0) -> Line
     else:
         metres = _reduced(changes, starts, last)
         runs = _walked(starts, metres, tpq)
-    columns = [np.array(column, dtype) for column, dtype in zip(zip(*runs), ("i8", "i8", "i8", "f8"))]
-    lasts = np.append(columns[2][1:] - 1, _NO_END)
+    start, length, bar, tick = (np.array(column, t) for column, t in zip(zip(*runs), ("i8", "i8", "i8", "f8")))
+    last_bar = np.append(bar[1:] - 1, _NO_END)
+    metre_start, metre = np.array(starts, np.int64), np.array(metres, np.int64)
     tempo_start, tempo = _tempos(score)
-    metre = (np.array(starts, np.int64), np.array(metres, np.int64))
-    return Line(*columns, lasts, *metre, tempo_start, tempo, tpq / POSITIONS_PER_QUARTER)
+    per_position = tpq / POSITIONS_PER_QUARTER
+    return Line(start, length, bar, tick, last_bar, metre_start, metre, tempo_start, tempo, per_position)
 
 
 def _honoured(changes: Changes, starts: list[int], tpq: int) -> list[tuple]:

@@ -19,8 +19,7 @@ VOCABULARY = tuple(size + 2 for size in SIZES)
 POSITIONS_PER_QUARTER = 16
 MOST_BARS = 32_768  # of a piece: bars are kept as int16
 LONGEST_BAR = 128  # positions: two whole notes
-DRUM_PROGRAM = 128
-DRUM_PITCH = 128  # added to the pitch of drums
+DRUM_PROGRAM = 128  # and 128 is added to the pitch of drums
 VELOCITY_STEP = 4
 
 METRES: tuple[tuple[int, int], ...] = tuple(

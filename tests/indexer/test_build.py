@@ -105,6 +105,14 @@ def test_a_renamed_file_is_not_embedded_again_and_takes_its_new_name(library, mu
     assert "old name" not in titles(library)
 
 
+def test_copies_beside_other_descriptions_are_embedded_once(library, music, embedder):
+    for name in ("copy_a", "copy_b", "copy_c"):
+        (music / f"{name}.mid").write_bytes(midi(73))
+        (music / f"{name}.txt").write_text(f"words of {name}")
+    report = build_library(library, [music], embedder)
+    assert (report.pieces, report.embedded, len(embedder.asked)) == (6, 6, 6)
+
+
 def test_a_file_that_comes_back_is_not_embedded_again(library, music, embedder):
     build_library(library, [music], embedder)
     kept = (music / "tune00.mid").read_bytes()

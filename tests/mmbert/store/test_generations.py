@@ -96,6 +96,31 @@ def test_a_large_generation_is_not_hashed_at_every_opening(library, monkeypatch)
     assert open_library(library).current().name == "gen-000001"
 
 
+def test_damage_met_after_opening_is_a_sentence(library):
+    generation = open_library(library).current()
+    path = library / "generations/gen-000002/records.sqlite"
+    data = bytearray(path.read_bytes())
+    data[4096:] = b"\xff" * (len(data) - 4096)
+    path.write_bytes(data)
+    with pytest.raises(LibraryError, match="mmbert index verify"):
+        generation.full_text(["tune"], 3)
+
+
+def test_a_generation_that_a_build_deletes_meanwhile_is_no_damage(library, monkeypatch):
+    from mmbert.store import verify
+
+    really = verify.damages
+
+    def damages(folder, *, hashes):
+        if folder.name == "gen-000001":
+            shutil.rmtree(folder)
+        return really(folder, hashes=hashes)
+
+    monkeypatch.setattr(verify, "damages", damages)
+    verdict = verify_library(library)
+    assert (verdict.sound, verdict.serving) == (True, "gen-000002")
+
+
 def test_a_generation_that_vanishes_while_it_is_opened(library, monkeypatch):
     """A build may delete the generation that CURRENT named a moment ago."""
     folder = open_library(library)
