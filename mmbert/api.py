@@ -53,7 +53,7 @@ class Library:
 
     def __init__(self, generation: Generation, path: Path, weights: str | Path | None = None) -> None:
         self.path = path
-        self.generation = generation
+        self._generation: Generation | None = generation
         self._weights = weights
 
     @classmethod
@@ -80,7 +80,19 @@ class Library:
         return self.generation.n_pieces
 
     def __repr__(self) -> str:
-        return f"Library({str(self.path)!r}, {len(self)} pieces)"
+        holds = "closed" if self._generation is None else f"{len(self)} pieces"
+        return f"Library({str(self.path)!r}, {holds})"
+
+    @property
+    def generation(self) -> Generation:
+        """The state of the library that is read.
+
+        Raises:
+            LibraryError: the library was closed.
+        """
+        if self._generation is None:
+            raise LibraryError(str(self.path), "was closed", "Open it again")
+        return self._generation
 
     @cached_property
     def _embedder(self) -> Embedder:
@@ -99,7 +111,7 @@ class Library:
         words: str | None = None,
         *,
         like: Like | None = None,
-        where: Sequence[str | Condition] = (),
+        where: str | Sequence[str | Condition] = (),
         limit: int = 10,
         modality: Kind | None = None,
     ) -> Answer:
@@ -139,7 +151,7 @@ class Library:
             modality=modality,
         )
 
-    def pieces(self, where: Sequence[str | Condition] = (), modality: Kind | None = None) -> list[Piece]:
+    def pieces(self, where: str | Sequence[str | Condition] = (), modality: Kind | None = None) -> list[Piece]:
         """All pieces, or those that fit conditions, in the library's order.
 
         Raises:
@@ -200,7 +212,9 @@ class Library:
 
     def close(self) -> None:
         """Close the library's files."""
-        self.generation.close()
+        if self._generation is not None:
+            self._generation.close()
+        self._generation = None
 
     def _row(self, id: str) -> int:
         row = self.generation.row_of(id)

@@ -108,7 +108,7 @@ def stdout_console() -> Any:
     """A rich console for tables. Files and pipes get plain text as wide as it needs to be."""
     from rich.console import Console
 
-    return Console() if sys.stdout.isatty() else Console(width=200, no_color=True)
+    return Console() if sys.stdout.isatty() else Console(width=2000, no_color=True)
 
 
 @contextmanager

@@ -50,13 +50,15 @@ def search(
 
 def _lines(path: Path) -> list[str | None]:
     try:
-        return list(path.read_text(encoding="utf-8-sig").splitlines())
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as e:
         raise UsageError(
             str(path), f"cannot be read ({e.strerror})", "Give a text file with one question a line"
         ) from e
     except UnicodeDecodeError as e:
         raise UsageError(str(path), "is not UTF-8 text", "Save it as UTF-8, one question a line") from e
+    # Not splitlines(): to it a form feed ends a line too, and answers are counted off against lines of the file.
+    return list(text.removesuffix("\n").split("\n")) if text else []
 
 
 def _is_empty(question: str | None, asked: dict[str, Any]) -> bool:

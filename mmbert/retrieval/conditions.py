@@ -44,10 +44,10 @@ def read_where(text: str) -> tuple[Condition, ...]:
     return parse_where(text)
 
 
-def all_of(where: Iterable[str | Condition]) -> tuple[Condition, ...]:
+def all_of(where: str | Iterable[str | Condition]) -> tuple[Condition, ...]:
     """Conditions given as text or ready made; what is given so excludes."""
     out: list[Condition] = []
-    for entry in where:
+    for entry in [where] if isinstance(where, str) else where:
         out += [entry] if isinstance(entry, Condition) else read_where(entry)
     return tuple(out)
 

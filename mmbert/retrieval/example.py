@@ -47,7 +47,7 @@ class Example:
 def read_example(like: Like, generation: Generation, embedder: Callable[[], ItemEmbedder]) -> Example:
     """Read an example; ``embedder`` is called only where the library has no vector of it.
 
-    Of a file that holds several pieces the first is taken.
+    Of a file that holds several pieces the first that can be read is taken.
 
     Raises:
         UsageError: it is neither a file nor the id of a piece.
@@ -69,10 +69,11 @@ def read_example(like: Like, generation: Generation, embedder: Callable[[], Item
 
 
 def _first_item(path: Path) -> Item:
-    from mmbert.items import load_items
+    from mmbert.items import load_items, no_piece
 
-    if not path.exists():
+    if not path.name or not path.exists():
         raise UsageError(str(path), "is neither a file nor the id of a piece of this library", "Check the path")
-    for item in load_items(path):
+    faults: list[ItemError] = []
+    for item in load_items(path, on_reject=faults.append):
         return item
-    raise UsageError(str(path), "holds no piece that could be an example")
+    raise faults[0] if faults else no_piece(path)

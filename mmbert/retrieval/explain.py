@@ -25,7 +25,6 @@ class Grounds:
         place: The nearest passage, None where no vector was compared.
         to: What the passage is near to: ``your words`` or the example's name.
         example: Facets of the example, None without one.
-        similarity: Cosine with the question.
     """
 
     facets: Facets
@@ -35,7 +34,6 @@ class Grounds:
     place: Place | None = None
     to: str = "your words"
     example: Facets | None = None
-    similarity: float | None = None
 
 
 def why(grounds: Grounds) -> str:
@@ -76,14 +74,9 @@ def _fact(c: Condition, grounds: Grounds) -> str:
     value = getattr(facets, c.facet)
     if isinstance(value, bool):
         return "drums" if value else "no drums"
-    if c.operator == "!=":
-        return (
-            f"no {c.value}"
-            if isinstance(value, tuple)
-            else f"not {c.value}"
-            if c.facet != "composer"
-            else f"not by {c.value}"
-        )
+    if c.operator == "!=" and FACETS[c.facet].kind != "number":
+        no = {"composer": "not by", "key": "not in", "title": "not called"}
+        return f"{'no' if isinstance(value, tuple) else no.get(c.facet, 'not')} {c.value}"
     if c.facet == "key" or (c.facet == "mode" and any(f.facet == "key" for f in grounds.fitting)):
         both = any(f.facet == "mode" and f.operator == "=" for f in grounds.fitting)
         return f"in {show('key', facets)}" if both else f"in {facets.key}"
@@ -153,7 +146,7 @@ def _shared(grounds: Grounds) -> str:
     common = [i for i in mine.instruments if i in theirs.instruments][:2]
     if common and "instruments" not in asked:
         same.append(" and ".join(common))
-    return f"like it {', '.join(same)}" if same else ""
+    return f"like it: {', '.join(same)}" if same else ""
 
 
 def _same_key(a: Facets, b: Facets) -> bool:

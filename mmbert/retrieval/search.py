@@ -129,7 +129,6 @@ def _hit(
 ) -> Hit:
     facets, pieces, near = generation.facets(row), generation.pieces, evidence.nearest
     place = best_place(generation, row, None if near is None else near.vector)
-    similarity = None if near is None else float(near.similarity[row])
     grounds = Grounds(
         facets=facets,
         fitting=[c for c, fit in zip(query.conditions, evidence.fitting[:, row], strict=True) if fit],
@@ -138,12 +137,11 @@ def _hit(
         place=None if near is None else place,
         to=f"“{like.name}”" if like is not None else "your words",
         example=None if like is None else like.facets,
-        similarity=similarity,
     )
     return Hit(
         id=str(pieces.uid[row]),
         rank=rank,
-        similarity=similarity,
+        similarity=None if near is None else float(near.similarity[row]),
         score=share,
         path=str(pieces.path[row]),
         number=int(pieces.number[row]),

@@ -187,3 +187,24 @@ def test_a_file_that_changed_is_not_taken_for_the_piece(tmp_path: Path, tunes: P
 def test_conditions_that_leave_nothing(library: Library) -> None:
     answer = library.search("a jig", where=["instruments=sitar"])
     assert (answer.hits, answer.nothing_fits, answer.total) == ((), True, 0)
+
+
+def test_one_condition_may_be_given_alone(library: Library) -> None:
+    assert library.pieces("form=jig") == library.pieces(["form=jig"]) != []
+
+
+def test_a_library_that_was_closed_says_so(library: Library) -> None:
+    library.close()
+    library.close()
+    assert "closed" in repr(library)
+    with pytest.raises(LibraryError, match="closed"):
+        library.search("jig")
+
+
+def test_an_example_is_the_first_tune_of_a_book_that_can_be_read(library: Library, tmp_path: Path) -> None:
+    book = tmp_path / "book.abc"
+    book.write_text("X:1\nT:Empty\nK:C\n\nX:2\nT:Good\nM:6/8\nL:1/8\nK:D\nDFA dAF|DFA d3:|\n")
+    assert "“Good”" in library.search(like=book).hits[0].why
+    book.write_text("X:1\nT:Empty\nK:C\n")
+    with pytest.raises(ItemError, match="No notes"):
+        library.search(like=book)

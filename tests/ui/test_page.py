@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import mmbert_ui.page as page
 import pytest
 from fastapi.testclient import TestClient
-from mmbert_ui.asking import respond
+from mmbert_ui.asking import card, respond
 from mmbert_ui.blocks import LIBRARY, RESULTS, dropped
 
 from mmbert.console import clean
@@ -172,6 +173,12 @@ def test_nothing_fits_keeps_its_hits_and_calls_them_loose(app):
     view = ask(app, words="zzz")
     assert view["nothing_fits"]
     assert {c["band"] for c in view["cards"]} == {"loose"}
+
+
+def test_a_listing_by_filters_alone_has_no_band(app):
+    hit = app.state.page.search("slow").hits[0]
+    assert card(hit)["band"]
+    assert card(replace(hit, similarity=None))["band"] == ""
 
 
 def test_more_like_this_takes_an_id_and_never_a_path(app, library):

@@ -13,7 +13,9 @@ CLOSE, RELATED = 0.98, 0.85  # shares of random pieces that a hit beats
 
 
 def band(hit: Hit, nothing_fits: bool) -> str:
-    """How near a hit is, in one word: ``close``, ``related`` or ``loose``."""
+    """How near a hit is, in one word: ``close``, ``related`` or ``loose``; empty where nothing was compared."""
+    if hit.similarity is None:
+        return ""  # a listing by conditions alone: all that is shown fits
     if nothing_fits or hit.score < RELATED:
         return "loose"
     return "close" if hit.score >= CLOSE else "related"

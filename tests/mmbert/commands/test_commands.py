@@ -57,12 +57,12 @@ def test_every_line_has_its_answer(
     capsys: pytest.CaptureFixture[str], built: Path, tiny_weights: Path, tmp_path: Path
 ) -> None:
     lines = tmp_path / "questions.txt"
-    lines.write_text("a jig\n\nwaltz for violin\n   \n" + "x" * 5000 + "\n", encoding="utf-8")
+    lines.write_text("a jig\n\nwaltz\fviolin\u2028\n   \n" + "x" * 5000 + "\n", encoding="utf-8")
     code, out, _ = run(capsys, "search", built, "--queries", lines, "--json", "--weights", tiny_weights, "--limit", 1)
     answers = [json.loads(line) for line in out.splitlines()]
     assert code == 0
     assert [len(a["hits"]) for a in answers] == [1, 0, 1, 0, 1]
-    assert [a["query"][:6] for a in answers] == ["a jig", "", "waltz ", "   ", "xxxxxx"]
+    assert [a["query"][:6] for a in answers] == ["a jig", "", "waltz\f", "   ", "xxxxxx"]
 
 
 def test_like_a_file_and_where(capsys: pytest.CaptureFixture[str], built: Path, tunes: Path) -> None:

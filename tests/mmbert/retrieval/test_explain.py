@@ -60,9 +60,22 @@ def test_beside_an_example_the_difference_and_what_is_shared() -> None:
     slower = Condition("pace", "<", 2.0, "slower")
     reason = why(Grounds(SONG, (slower,), place=Place(0, 8, 0, 4), to="“Dusk”", example=example))
     assert reason == (
-        "1.2 onsets a second against 2.0 onsets a second; like it E minor, voice; bars 1-4 are nearest to “Dusk”."
+        "1.2 onsets a second against 2.0 onsets a second; like it: E minor, voice; bars 1-4 are nearest to “Dusk”."
     )
 
 
 def test_a_piece_of_which_nothing_is_known_claims_nothing() -> None:
     assert why(Grounds(Facets())) == "Part of this library."
+
+
+@pytest.mark.parametrize(
+    ("condition", "says"),
+    [
+        (Condition("key", "!=", "G"), "Not in G."),
+        (Condition("mode", "!=", "major"), "Not major."),
+        (Condition("bars", "!=", 16), "32 bars."),
+    ],
+)
+def test_what_was_to_be_left_out_is_said_in_words(condition: Condition, says: str) -> None:
+    assert satisfied(condition, SONG)
+    assert why(Grounds(SONG, (condition,))) == says
