@@ -38,7 +38,7 @@ Words and scores in one space of {recipe.model.out_dim} dimensions: for searchin
 sentence or by an example.
 
     from mmbert import Embedder
-    embedder = Embedder.from_pretrained("{recipe.name}")
+    embedder = Embedder.from_pretrained("{recipe.name}")  # this folder
 
 ## How it was made
 
