@@ -74,6 +74,8 @@ def _fact(c: Condition, grounds: Grounds) -> str:
     value = getattr(facets, c.facet)
     if isinstance(value, bool):
         return "drums" if value else "no drums"
+    if c.operator == "!=" and value == ():
+        return "no instrument is named"
     if c.operator == "!=" and FACETS[c.facet].kind != "number":
         no = {"composer": "not by", "key": "not in", "title": "not called"}
         return f"{'no' if isinstance(value, tuple) else no.get(c.facet, 'not')} {c.value}"

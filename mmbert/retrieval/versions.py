@@ -1,6 +1,6 @@
 """Settings of one piece are shown once: the best of them, with the others folded in.
 
-Two pieces are versions of each other when they share a telling title and the composer, or when their vectors
+Two pieces are versions of each other when they share a telling title and the composer's surname, or when their vectors
 nearly coincide and they have as many bars and notes.
 """
 
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmbert.facets import fold
-from mmbert.retrieval.lexicon import PACE, STOP, forms, instruments
+from mmbert.retrieval.lexicon import NO_COMPOSER, PACE, STOP, forms, instruments
+from mmbert.retrieval.names import surnames_of
 from mmbert.types import Facets
 
 if TYPE_CHECKING:
@@ -40,13 +41,19 @@ def title_key(title: str | None, composer: str | None) -> tuple[str, str] | None
 
     >>> title_key("Amazing Grace (in G)", None), title_key("Waltz in A minor", "Chopin"), title_key("Jig No. 2", None)
     (('amazing grace', ''), None, None)
+    >>> title_key("Badinerie", "J.S. Bach"), title_key("Badinerie (in E)", "Bach, Johann Sebastian (1685-1750)")
+    (('badinerie', 'bach'), ('badinerie', 'bach'))
+    >>> title_key("Salt Road", "Trad."), title_key("Salt Road", "Mary Brown")
+    (('salt road', ''), ('salt road', 'brown'))
     """
     bare = re.sub(r"\(.*?\)|\[.*?\]|\bin [A-G](b|#| flat| sharp)?( major| minor)?\b", " ", title or "")
     words = _WORD.findall(fold(bare))
     telling = [w for w in words if w not in STOP | _NO_NAMES and w not in forms() and w not in instruments()]
-    if not telling or (not composer and len(words) < 2):
+    people = (fold(surname) for surname in surnames_of(composer or ""))
+    by = " ".join(sorted(p for p in people if p not in NO_COMPOSER))
+    if not telling or (not by and len(words) < 2):
         return None
-    return " ".join(re.findall(r"\w+", fold(bare))), fold(composer or "")
+    return " ".join(re.findall(r"\w+", fold(bare))), by
 
 
 def fold_versions(generation: Generation, order: np.ndarray, most: int) -> list[tuple[int, list[int]]]:

@@ -79,3 +79,7 @@ def test_a_piece_of_which_nothing_is_known_claims_nothing() -> None:
 def test_what_was_to_be_left_out_is_said_in_words(condition: Condition, says: str) -> None:
     assert satisfied(condition, SONG)
     assert why(Grounds(SONG, (condition,))) == says
+
+
+def test_a_file_that_names_no_instrument_is_not_said_to_be_without_one() -> None:
+    assert why(Grounds(Facets(parts=1), (Condition("instruments", "!=", "piano"),))) == "No instrument is named."
