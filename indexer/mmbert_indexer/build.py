@@ -230,6 +230,7 @@ class _Job:
             work.run()
             publisher = Publisher(self.library, self.ledger, work.maker, self.embedder.dim, work.rejects)
             if publisher.is_published():
+                publisher.clean()
                 return publisher.folder.current_name() or ""
             self._refuse_nothing(work)
             try:

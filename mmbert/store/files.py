@@ -74,8 +74,11 @@ class Disk:
         path.unlink(missing_ok=True)
 
     def remove_tree(self, path: Path) -> None:
-        """Delete a folder and all it holds."""
-        shutil.rmtree(path, ignore_errors=True)
+        """Delete a folder and all it holds, or what else bears its name."""
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
     def commit(self, connection: sqlite3.Connection) -> None:
         """Commit a database's open transaction."""

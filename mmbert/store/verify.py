@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +66,7 @@ def _generations(folder: LibraryFolder) -> tuple[list[dict[str, str]], int, list
         wrong = damages(generation, hashes=True)
         if not generation.exists():  # a build that is running has put a newer one in its place
             continue
-        checked += len(os.listdir(generation))
+        checked += len(list(generation.glob("*")))  # none where something else has taken its name
         found += wrong
         if not wrong:
             whole.append(name)

@@ -465,3 +465,21 @@ def test_progress_is_told(library, music, embedder):
     build_library(library, [music], embedder, progress=lambda *numbers: seen.append(numbers))
     assert seen[-1] == (5, 5, 5)
     assert len(seen) == 5
+
+
+@pytest.mark.parametrize("name", ["gen-000001", "gen-000002"])
+def test_a_build_mends_what_verify_finds_also_in_large_generations(library, music, embedder, monkeypatch, name):
+    from mmbert.store import manifest
+    from mmbert.store.verify import verify_library
+
+    monkeypatch.setattr(manifest, "SMALL", 0)
+    build_library(library, [music], embedder)
+    (music / "new.mid").write_bytes(midi(70))
+    build_library(library, [music], embedder)
+    path = library / "generations" / name / "joint.windows.f16"
+    data = bytearray(path.read_bytes())
+    data[50] ^= 1
+    path.write_bytes(data)
+    assert not verify_library(library).sound
+    build_library(library, [music], embedder)
+    assert verify_library(library).sound
