@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmbert.errors import LibraryError, UsageError
+from mmbert.store import files
 from mmbert.store.files import changing
 from mmbert.store.generations import open_library
 from mmbert_indexer.build import open_ledger
 from mmbert_indexer.ledger import Ledger, Maker
+from mmbert_indexer.live import live
 from mmbert_indexer.lock import build_lock, refuse_read_only
 from mmbert_indexer.publish import LostVectors, Publisher
 from mmbert_indexer.rejects import Reject
@@ -43,31 +45,44 @@ def remove_paths(library: Path, paths: Sequence[Path]) -> RemoveReport:
 
     Raises:
         UsageError: the library holds nothing under a path; nothing was done.
-        LibraryError: no library, read-only, or locked by a build.
+        LibraryError: no library, read-only, locked by a build, or other pieces would go too because their vectors in
+            ``work`` are gone or damaged; nothing was published.
     """
     library = Path(library)
     folder = open_library(library)
     refuse_read_only(library)
     with changing(library), build_lock(library):
         generation = folder.current()
-        manifest, before = generation.manifest, set(generation.pieces.uid)
-        held = {path for row in range(generation.n_pieces) for path in generation.paths(row)}
-        held |= {line["path"] for line in generation.rejects()}
+        manifest = generation.manifest
+        before = {uid: generation.paths(row) for row, uid in enumerate(generation.pieces.uid)}
         rejects = [Reject(**line) for line in generation.rejects()]
         generation.close()
+        held = {path for paths_ in before.values() for path in paths_} | {r.path for r in rejects}
+        files.disk.make_folder(library / "work")
         ledger = open_ledger(library)
         try:
             real = [_located(path, held | set(ledger.states())) for path in paths]
-            files = _take_out(ledger, real)
+            kept = {uid for uid, there in before.items() if not all(_any_holds(real, path) for path in there)}
             maker = Maker(manifest["fingerprint"], ledger.get("reader", ""))
-            name = _publish(library, ledger, maker, manifest["dim"], [r for r in rejects if not r.sha256], real)
+            shards = Shards(library / "work", maker.fingerprint, manifest["dim"], ledger)
+            try:
+                count = _take_out(ledger, real)
+                passing = [r for r in rejects if not r.sha256 and not _any_holds(real, r.path)]
+                publisher = Publisher(library, ledger, maker, manifest["dim"], passing)
+                name = _published(publisher, shards, kept, real)
+            finally:
+                shards.close()
         finally:
             ledger.rollback()
             ledger.close()
     after = open_library(library).current()
-    gone, left = len(before - set(after.pieces.uid)), after.n_pieces
+    gone, left = len(before.keys() - set(after.pieces.uid)), after.n_pieces
     after.close()
-    return RemoveReport(os.fspath(library), name, files, gone, left)
+    return RemoveReport(os.fspath(library), name, count, gone, left)
+
+
+def _any_holds(folders: Sequence[str], path: str) -> bool:
+    return any(under(path, folder) for folder in folders)
 
 
 def _located(path: Path, held: set[str]) -> str:
@@ -88,26 +103,29 @@ def _located(path: Path, held: set[str]) -> str:
 
 def _take_out(ledger: Ledger, paths: list[str]) -> int:
     states = ledger.states()
-    going = [path for path in states if any(under(path, p) for p in paths)]
+    going = [path for path in states if _any_holds(paths, path)]
     for path in going:
         ledger.forget_file(path)
-    kept = [s for s in ledger.get("sources", []) if not any(under(s, p) for p in paths)]
+    kept = [s for s in ledger.get("sources", []) if not _any_holds(paths, s)]
     out = {*paths, *ledger.get("removed", [])}
     ledger.put("sources", kept)
-    ledger.put("removed", sorted(p for p in out if any(under(p, s) for s in kept)))
+    ledger.put("removed", sorted(p for p in out if _any_holds(kept, p)))
     return len(going)
 
 
-def _publish(library: Path, ledger: Ledger, maker: Maker, dim: int, passing: list[Reject], gone: list[str]) -> str:
-    shards = Shards(library / "work", maker.fingerprint, dim, ledger)
-    try:
-        rejects = [r for r in passing if not any(under(r.path, p) for p in gone)]
-        publisher = Publisher(library, ledger, maker, dim, rejects)
-        name = publisher.publish(shards, {"removed": gone})
-        publisher.clean()
-        return name
-    except LostVectors as e:
-        fault = f"cannot be published again: {len(e.keys)} pieces are damaged in work/shards"
-        raise LibraryError(str(library), fault, "Run mmbert index build, then remove again.") from e
-    finally:
-        shards.close()
+def _published(publisher: Publisher, shards: Shards, kept: set[str], gone: list[str]) -> str:
+    """Name of the new generation, which holds every piece that is to be kept.
+
+    Raises:
+        LibraryError: it cannot; nothing was published.
+    """
+    lost = len(kept - {piece.uid for piece in live(publisher.ledger, publisher.maker, [])})
+    if not lost:
+        try:
+            name = publisher.publish(shards, {"removed": gone})
+            publisher.clean()
+            return name
+        except LostVectors as e:
+            lost = len(e.keys)
+    fault = f"cannot be published again: {lost} other pieces are gone from work/, or damaged there"
+    raise LibraryError(str(publisher.library), fault, "Run mmbert index build, then remove again.")

@@ -92,3 +92,15 @@ def test_removing_after_the_model_changed_keeps_the_published_one(library, music
     build_library(library, [music], embedder)
     remove_paths(library, [music / "tune00.mid"])
     assert open_library(library).current().fingerprint == FakeEmbedder().fingerprint
+
+
+@pytest.mark.parametrize("lost", ["work", "work/shards", "work/ledger.sqlite"])
+def test_nothing_else_goes_where_the_work_folder_is_lost(library, music, embedder, lost):
+    build_library(library, [music], embedder)
+    path = library / lost
+    shutil.rmtree(path) if path.is_dir() else path.write_bytes(b"garbage" * 999)
+    with pytest.raises(LibraryError, match="Run mmbert index build, then remove again"):
+        remove_paths(library, [music / "tune00.mid"])
+    assert len(titles(library)) == 5
+    build_library(library, [music], embedder)
+    assert remove_paths(library, [music / "tune00.mid"]).pieces == 4
