@@ -49,6 +49,26 @@ class Library:
     """An open library. It keeps the state that it was opened in, whatever a build does meanwhile.
 
     Weights are loaded at the first question that needs them.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from mmbert.cli import main
+    >>> folder = TemporaryDirectory()
+    >>> music, path = Path(folder.name, "music"), Path(folder.name, "library")
+    >>> music.mkdir()
+    >>> door = "X:1\\nT:The Green Door\\nR:jig\\nM:6/8\\nL:1/8\\nK:D\\n|:DFA dfa|gec d3:|\\n"
+    >>> evening = "X:2\\nT:Evening\\nR:hymn\\nM:4/4\\nL:1/2\\nQ:1/4=60\\nK:Am\\nA c|e d|c B|A2|\\n"
+    >>> _ = (music / "book.abc").write_text(f"{door}\\n{evening}")
+    >>> main(["index", "build", str(path), str(music)])  # doctest: +ELLIPSIS
+    library...2 from 1 files...
+    0
+    >>> with Library.open(path) as library:
+    ...     hit = library.search("a lively jig in D major", limit=1).hits[0]
+    ...     slow = [piece.title for piece in library.pieces("pace=slow")]
+    >>> hit.title, hit.number, hit.facets.key, slow
+    ('The Green Door', 0, 'D', ['Evening'])
+    >>> hit.why
+    'Fast (5.0 onsets a bar, no tempo is stated), jig, in D major; bars 1-4 are nearest to your words.'
+    >>> folder.cleanup()
     """
 
     def __init__(self, generation: Generation, path: Path, weights: str | Path | None = None) -> None:

@@ -63,7 +63,9 @@ def _is_name(c: Condition) -> bool:
 
 
 def _named(c: Condition, facets: Facets) -> str:
-    return f"the title has “{c.value}”" if c.facet == "title" else f"by {facets.composer}"
+    if c.facet == "title":
+        return f"the title has “{c.value}”"
+    return "by " + re.sub(r"^by\s+", "", facets.composer or "", flags=re.I)  # some files say "by" themselves
 
 
 def _fact(c: Condition, grounds: Grounds) -> str:

@@ -76,7 +76,7 @@ class Names:
             if i + 1 < len(words) and self._is_first_name(bare, words[i + 1]):
                 continue  # the Scott of Scott Joplin, where another composer is called Scott
             if not taken[i] and (entries := self._surnames.get(bare)) and _meant(question, m, bare, len(words)):
-                first = words[i - 1] if i else ""
+                first = words[i - 1] if i and words[i - 1] not in STOP else ""  # some names begin with "by"
                 value, uses_first = _spelling(entries, first, bare)
                 yield Found("composer", value, spans[i - uses_first].start(), m.start() + len(bare))
 

@@ -13,7 +13,16 @@ from mmbert.retrieval.conditions import allowed, checked_modality, fits
 from mmbert.retrieval.example import Example
 from mmbert.retrieval.explain import Grounds, why
 from mmbert.retrieval.fuse import fuse, ranking
-from mmbert.retrieval.shortlist import Meaning, best_place, by_conditions, by_meaning, by_words, named, texts_of
+from mmbert.retrieval.shortlist import (
+    HALF_FOUND,
+    Meaning,
+    best_place,
+    by_conditions,
+    by_meaning,
+    by_words,
+    named,
+    texts_of,
+)
 from mmbert.retrieval.versions import fold_versions
 from mmbert.types import Answer, Condition, Hit, Query
 
@@ -109,8 +118,8 @@ def _nothing_fits(
     keep: np.ndarray,
     like: Example | None,
 ) -> bool:
-    """No condition fits, no word was found, and nothing is nearer than nonsense comes to this library."""
-    if like is not None or evidence.fitting[:, keep].any() or (evidence.words[keep] > 0).any():
+    """No condition fits, not half of the words was found, and nothing is nearer than nonsense comes to this library."""
+    if like is not None or evidence.fitting[:, keep].any() or (evidence.words[keep] >= HALF_FOUND).any():
         return False
     if evidence.meaning is None:
         return True

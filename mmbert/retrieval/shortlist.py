@@ -20,6 +20,7 @@ PIECES, WINDOWS = "joint/pieces", "joint/windows"
 WINDOW_ROWS = 4096  # passages looked at; a piece whose best passage is not among them counts by its own vector
 TEXT_HITS = 300  # pieces of which the texts are compared with the words
 BM25_SHARE = 0.05
+HALF_FOUND = 0.5**2 * (1 - BM25_SHARE)  # the least that a piece has of by_words whose texts hold half of the words
 UNKNOWN_FITS = 0.5  # an unknown facet is neither for nor against
 
 

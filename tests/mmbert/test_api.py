@@ -108,6 +108,8 @@ def test_nothing_fits_but_hits_stay(library: Library) -> None:
     answer = library.search("qqq zzz xxx")
     assert answer.nothing_fits
     assert len(answer.hits) > 0
+    assert library.search("qqq zzz engine").nothing_fits  # one word of three in a title
+    assert not library.search("zzz engine").nothing_fits
 
 
 def test_a_limit_beyond_the_library_gives_all(library: Library) -> None:

@@ -153,6 +153,7 @@ def test_names_are_those_of_the_library() -> None:
     joplin = Names(("Scott Joplin", "Scott, Cyril"), ())
     assert chips("ragtime by Scott Joplin", joplin) == ["form=ragtime", "composer~Joplin"]
     assert chips("by Cyril Scott", joplin) == ["composer~Scott"]
+    assert chips("by Joplin", Names(("by SCOTT JOPLIN.", "Scott Joplin"))) == ["composer~Joplin"]
     assert chips("Shubert", names) == ["composer~Schubert"]
 
 
