@@ -201,6 +201,12 @@ class Ledger:
         )
         return dict(self.connection.execute(statement, [fingerprint]))
 
+    def blocks(self, fingerprint: str, shard: int) -> list[tuple[tuple[bytes, int], int, int, int]]:
+        """((sha256, number), first row, rows, crc32) of every piece in a shard."""
+        statement = 'SELECT sha256, number, "row", 1 + windows, crc32 FROM vector WHERE fingerprint=? AND shard=?'
+        rows = self.connection.execute(statement, [fingerprint, shard])
+        return [((sha, number), row, n, crc32) for sha, number, row, n, crc32 in rows]
+
     def forget_beyond(self, fingerprint: str, shard: int, rows: int) -> None:
         """Vectors that lie beyond the end of a shard that was cut, or of one that is gone (0 rows)."""
         self.connection.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from pathlib import Path
 
@@ -28,7 +29,8 @@ class Shards:
     """The shards of one model.
 
     Opening repairs what a kill left: bytes that the ledger does not know are cut off, and what the ledger believes to
-    be in a shard that is gone or short is forgotten (and will be embedded again).
+    be in a shard that is gone or short, or that was altered since it was sealed, is forgotten (and will be embedded
+    again).
     """
 
     def __init__(self, work: Path, fingerprint: str, dim: int, ledger: Ledger) -> None:
@@ -41,6 +43,8 @@ class Shards:
             if (there := self._rows_there(number)) < rows:
                 ledger.forget_beyond(fingerprint, number, there)
                 self.used[number] = there
+            if self._sealed(number).exists() and not self._is_as_sealed(number):
+                self._mend(number, ledger)
         ledger.commit()
         self.number = max(self.used, default=0)
         if self._sealed(self.number).exists() or self.number == 0:
@@ -71,8 +75,7 @@ class Shards:
         files.disk.sync(self._handle)
         self._handle.close()
         growing, sealed = self._growing(self.number), self._sealed(self.number)
-        facts = {"rows": self.rows, "dim": self.dim, "sha256": sha256_of(growing)}
-        files.write_file(sealed.with_suffix(".json"), json_bytes(facts))
+        self._state(self.number, growing)
         files.disk.rename(growing, sealed)
         self.number, self.rows = self.number + 1, 0
         self._handle = files.disk.open_append(self._growing(self.number))
@@ -86,9 +89,9 @@ class Shards:
         """
         if shard not in self._open:
             path = self._sealed(shard) if self._sealed(shard).exists() else self._growing(shard)
-            if not path.exists() or not path.stat().st_size:
+            if not (there := self._rows_there(shard)):
                 raise DamagedRows(str(path))
-            self._open[shard] = np.memmap(path, dtype="<f2", mode="r").reshape(-1, self.dim)
+            self._open[shard] = np.memmap(path, dtype="<f2", mode="r", shape=(there, self.dim))
         block = self._open[shard][row : row + rows]
         if len(block) != rows or zlib.crc32(block.tobytes()) != crc32:
             raise DamagedRows(f"{self.folder.name}/{shard:06d}")
@@ -98,6 +101,30 @@ class Shards:
         """Close files."""
         self._handle.close()
         self._open.clear()
+
+    def _state(self, number: int, path: Path) -> None:
+        """Write down what a sealed shard holds."""
+        facts = {"rows": path.stat().st_size // self.row_bytes, "dim": self.dim, "sha256": sha256_of(path)}
+        files.write_file(self._sealed(number).with_suffix(".json"), json_bytes(facts))
+
+    def _is_as_sealed(self, number: int) -> bool:
+        try:
+            stated = json.loads(self._sealed(number).with_suffix(".json").read_bytes())["sha256"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return sha256_of(self._sealed(number)) == stated
+
+    def _mend(self, number: int, ledger: Ledger) -> None:
+        """Forget the pieces of an altered shard whose rows are not what they were; what is left is sealed anew."""
+        damaged = []
+        for key, row, rows, crc32 in ledger.blocks(self.fingerprint, number):
+            try:
+                self.read(number, row, rows, crc32)
+            except DamagedRows:
+                damaged.append(key)
+        ledger.forget_vectors(damaged, self.fingerprint)
+        ledger.commit()
+        self._state(number, self._sealed(number))
 
     def _rows_there(self, number: int) -> int:
         for path in (self._sealed(number), self._growing(number)):

@@ -483,3 +483,22 @@ def test_a_build_mends_what_verify_finds_also_in_large_generations(library, musi
     assert not verify_library(library).sound
     build_library(library, [music], embedder)
     assert verify_library(library).sound
+
+
+@pytest.mark.parametrize("how", ["a bit", "cut off", "no digest"])
+def test_a_damaged_sealed_shard_costs_only_its_damaged_pieces(library, music, embedder, monkeypatch, how):
+    from mmbert.store.verify import verify_library
+
+    monkeypatch.setattr("mmbert_indexer.shards.SEAL_BYTES", 1)
+    build_library(library, [music], embedder)
+    sealed = next((library / "work/shards").rglob("*.f16"))
+    data = bytearray(sealed.read_bytes())
+    data[10] ^= 1
+    if how == "no digest":
+        sealed.with_suffix(".json").unlink()
+    else:
+        sealed.write_bytes(data if how == "a bit" else sealed.read_bytes()[:-3])
+    assert not verify_library(library).sound
+    report = build_library(library, [music], embedder)
+    assert (report.embedded, report.pieces) == (0 if how == "no digest" else 1, 5)
+    assert verify_library(library).sound
