@@ -72,6 +72,7 @@ def save(model: MmbertModel, folder: Path, card: str | None = None) -> str:
             raise WeightsError(str(folder), f"{name} is not finite in float16", "The training run has diverged")
     print_ = fingerprint(model.config, weights)
     save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    (folder / WEIGHTS).chmod(0o644)  # safetensors writes for its owner alone; weights are given away
     (folder / CONFIG).write_text(json.dumps(to_dict(model.config), indent=2, sort_keys=True) + "\n")
     if card is not None or not (folder / CARD).exists():
         (folder / CARD).write_text(card or "# mmbert checkpoint\n\nNo card was written for these weights.\n")
