@@ -112,7 +112,8 @@ def encode(score: Score, bar_policy: BarPolicy = "honour") -> Encoding:
     octuples[:, 3] = notes["pitch"] | (drum.view(np.uint8) << 7)
     octuples[:, 4], octuples[:, 5] = duration, velocity
     octuples[:, 6] = in_force(line.metre_start, line.metre, start)
-    octuples[:, 7] = in_force(line.tempo_start, line.tempo, start)
+    # Where bars are shorter than the grid can hold, notes are kept within them: one place, one tempo.
+    octuples[:, 7] = in_force(line.tempo_start, line.tempo, line.kept(bar, position))
 
     # One integer a note that sorts as its octuple does: metre and tempo follow from bar and position, and the 128
     # that is added to a drum's pitch from its program.

@@ -66,6 +66,11 @@ class Line:
         within = np.minimum(since // length, self.last[run] - self.bar[run])
         return self.bar[run] + within, np.minimum(since - within * length, length - 1)
 
+    def kept(self, bars: np.ndarray, within: np.ndarray) -> np.ndarray:
+        """Bars and positions within them, as :meth:`bars` gives them, back to positions on the line, int64 [n]."""
+        run = np.searchsorted(self.bar, bars, side="right") - 1
+        return self.start[run] + (bars - self.bar[run]) * self.length[run] + within
+
     def ticks(self, bars: np.ndarray) -> np.ndarray:
         """Tick at which each bar, int [n], starts; float64 [n]."""
         run = np.searchsorted(self.bar, bars, side="right") - 1

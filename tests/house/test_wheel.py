@@ -50,9 +50,9 @@ def test_weights_and_demo_library_load_from_the_installed_wheel_in_an_empty_fold
         "import sys, mmbert, zipfile\n"
         f"assert mmbert.__file__.startswith({str(site)!r}), mmbert.__file__\n"
         "from mmbert.embed import Embedder\n"
-        "from mmbert_ui.cli_demo import demo_archive\n"
+        "from mmbert_ui.demo import demo_zip\n"
         "vector = Embedder.from_pretrained().embed_texts(['a lively jig'])\n"
-        "print(vector.shape, len(zipfile.ZipFile(demo_archive()).namelist()) > 400)\n"
+        "print(vector.shape, len(zipfile.ZipFile(demo_zip()).namelist()) > 400)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -261,3 +261,11 @@ def test_vocabulary() -> None:
     assert [(m, v) for m, v in zip(MASK_ID, VOCABULARY)] == [(s + 1, s + 2) for s in SIZES]
     assert len(FIELDS) == len(SIZES) == 8
     assert [METRES.index(m) for m in ((2, 2), (2, 4), (3, 4), (4, 4), (6, 8), (12, 8))] == [3, 7, 8, 9, 19, 25]
+
+
+def test_notes_kept_in_a_bar_shorter_than_a_tick_share_a_tempo():
+    rows = [(1, 0, 0, 0, 0, False, 0), (2, 0, 0, 0, 0, False, 0)]
+    score = Score.build(rows, 1, tempo_map=[(2, 5.0)], metre_map=[(0, 6, 128), (3, 4, 4)])
+    octuples = encode(score).octuples
+    assert len(np.unique(octuples[:, 7])) == 1
+    assert (encode(decode(octuples)).octuples == octuples).all()
