@@ -29,7 +29,6 @@ OPEN = (
     "pop909", "openscore_lieder", "openscore_quartets", "openewld", "openhymnal", "freedoom_music", "simutrans_music",
     "mutopia_sample", "nottingham",
 )  # fmt: skip
-RESEARCH = ("bimmuda", "pianist8", "asap", "bach_chorales", "taberna_abc")
 _WHERE_FROM = "Give the folder of data zips with --data DIR or set MMBERT_DATA; SOURCES.md says what is in it"
 
 
