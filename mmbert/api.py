@@ -15,10 +15,11 @@ from mmbert.errors import ItemError, LibraryError, UsageError
 from mmbert.retrieval.conditions import all_of, allowed, checked_modality
 from mmbert.retrieval.example import Like, read_example
 from mmbert.retrieval.names import Names, names_of
+from mmbert.retrieval.order import checked_order
 from mmbert.retrieval.search import search
 from mmbert.retrieval.understand import understand
 from mmbert.store import Generation, open_library
-from mmbert.types import Answer, Condition, Facets, Item, Kind
+from mmbert.types import Answer, Condition, Facets, Item, Kind, Order
 
 if TYPE_CHECKING:
     from mmbert.embed import Embedder
@@ -134,6 +135,8 @@ class Library:
         where: str | Sequence[str | Condition] = (),
         limit: int = 10,
         modality: Kind | None = None,
+        folder: str | None = None,
+        order: Order = "best",
     ) -> Answer:
         """Find pieces by words, by an example, by conditions, or by all of them.
 
@@ -144,6 +147,9 @@ class Library:
             where: Conditions that must hold, such as ``tempo_bpm<90``.
             limit: Hits wanted; more than there are pieces gives every piece. Versions of one piece share a hit.
             modality: Only ``score``, ``recording`` or ``text``.
+            folder: Only pieces whose file lies in this folder, or deeper; a real path, as hits have it.
+            order: ``best`` first; ``varied`` (one hit a composer first); or by ``title``, ``length`` or ``tempo``.
+                With words or an example all but ``best`` arrange the hundred best hits.
 
         Returns:
             Hits best first, with what was understood; filled even where nothing fits.
@@ -154,7 +160,7 @@ class Library:
             LibraryError: the library was built with other weights.
         """
         words = (words or "").strip()
-        if not words and like is None and not where:
+        if not words and like is None and not where and modality is None and folder is None:
             raise UsageError("question", "is empty", "Give words, an example (--like FILE) or a condition (--where)")
         if limit < 1:
             raise UsageError("limit", f"is {limit}", "Ask for at least one hit")
@@ -169,6 +175,8 @@ class Library:
             where=conditions,
             limit=limit,
             modality=modality,
+            folder=folder,
+            order=checked_order(order),
         )
 
     def pieces(self, where: str | Sequence[str | Condition] = (), modality: Kind | None = None) -> list[Piece]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mmbert.symbolic.score import Score
 
 Kind = Literal["score", "recording", "text"]
+Order = Literal["best", "varied", "title", "length", "tempo"]
 Modality = Literal["score", "recording", "text", "facets"]
 MODALITIES: tuple[Modality, ...] = ("text", "facets", "score", "recording")
 

@@ -28,6 +28,7 @@ def search(
         list[str] | None, typer.Option(help='A condition that must hold, such as "tempo_bpm<90". May be repeated.')
     ] = None,
     modality: Annotated[str | None, typer.Option(help="Only score, recording or text.")] = None,
+    order: Annotated[str, typer.Option(help="best, varied, title, length or tempo.")] = "best",
     weights: Annotated[str | None, typer.Option(help="Weights that the library was built with.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -36,7 +37,9 @@ def search(
         raise UsageError("--queries", "and a question in words exclude each other", "Give one of the two")
     from mmbert.api import Library
 
-    asked: dict[str, Any] = {"like": like, "where": tuple(where or ()), "limit": limit, "modality": modality}
+    asked: dict[str, Any] = {
+        "like": like, "where": tuple(where or ()), "limit": limit, "modality": modality, "order": order,
+    }  # fmt: skip
     lines = _lines(queries) if queries is not None else None
     with Library.open(library, weights) as opened:
         for question in [words] if lines is None else lines:

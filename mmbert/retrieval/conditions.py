@@ -7,6 +7,7 @@ numbers are those of ``mmbert.facets.BINS``.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -143,6 +144,16 @@ def checked_modality(modality: str | None) -> str | None:
     if modality is not None and modality not in ("score", "recording", "text"):
         raise UsageError("modality", f"is {modality!r}", "Choose score, recording or text")
     return modality
+
+
+def lies_in(paths: np.ndarray, folder: str) -> np.ndarray:
+    """Which files lie in a folder, or deeper: bool [n].
+
+    >>> lies_in(np.array(["/m/jigs/a.abc", "/m/jigs old/b.abc"], dtype=object), "/m/jigs").tolist()
+    [True, False]
+    """
+    inside = folder.rstrip(os.sep) + os.sep
+    return np.fromiter((path.startswith(inside) for path in paths), dtype=bool, count=len(paths))
 
 
 def known_value(facets: Facets, facet: str) -> Any:

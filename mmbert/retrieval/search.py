@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmbert.retrieval.calibrate import TextEmbedder, nonsense_level, shares_beaten
-from mmbert.retrieval.conditions import allowed, checked_modality, fits
+from mmbert.retrieval.conditions import allowed, checked_modality, fits, lies_in
 from mmbert.retrieval.example import Example
 from mmbert.retrieval.explain import Grounds, why
 from mmbert.retrieval.fuse import fuse, ranking
+from mmbert.retrieval.order import arranged
 from mmbert.retrieval.shortlist import (
     HALF_FOUND,
     Meaning,
@@ -54,6 +55,8 @@ def search(
     where: Sequence[Condition] = (),
     limit: int = 10,
     modality: str | None = None,
+    folder: str | None = None,
+    order: str = "best",
 ) -> Answer:
     """Answer a question.
 
@@ -65,6 +68,8 @@ def search(
         where: Conditions that the person set besides the words.
         limit: Hits wanted; a number beyond the library's size gives every piece.
         modality: Only pieces of this kind.
+        folder: Only pieces whose file lies in this folder.
+        order: How hits are arranged.
     """
     checked_modality(modality)
     # A preference that the person has also made a condition is one condition, and a hard one.
@@ -73,14 +78,17 @@ def search(
     keep = allowed(generation, query.conditions, unit)
     if modality is not None:
         keep &= generation.pieces.kind == modality
+    if folder is not None:
+        keep &= lies_in(generation.pieces.path, folder)
     if like is not None and (own := generation.row_of(like.uid)) is not None:
         keep[own] = False
     evidence = _look(generation, embedder, query, like, unit)
-    order = ranking(evidence.fused, np.flatnonzero(keep))
+    ranked = ranking(evidence.fused, np.flatnonzero(keep))
+    rows = arranged(generation, ranked, order, compares=like is not None or bool(query.words))
     shares = shares_beaten(evidence.fused)
     hits = tuple(
         _hit(generation, query, evidence, row, rank, float(shares[row]), folded, like)
-        for rank, (row, folded) in enumerate(fold_versions(generation, order, limit), 1)
+        for rank, (row, folded) in enumerate(fold_versions(generation, rows, limit), 1)
     )
     nothing = not hits or _nothing_fits(generation, embedder, query, evidence, keep, like)
     return Answer(query, hits, nothing, int(keep.sum()))

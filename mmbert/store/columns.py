@@ -29,6 +29,10 @@ class Columns:
         self._distinct = lru_cache(None)(self._read_distinct)
         self._list = lru_cache(None)(self._read_list)
 
+    def numbers(self, facet: str) -> np.ndarray:
+        """float64 [n_pieces] of a facet that is a number; NaN where it is unknown."""
+        return self._number(facet)
+
     def fits(self, condition: Condition) -> np.ndarray:
         """int8 [n_pieces]: 1 where the condition holds, 0 where not, -1 where the facet is unknown."""
         kind = FACETS[condition.facet].kind

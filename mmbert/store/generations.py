@@ -74,6 +74,10 @@ class Generation:
         """int8 [n_pieces]: 1 where the condition holds, 0 where not, -1 where the facet is unknown."""
         return self._records.fits(condition)
 
+    def numbers(self, facet: str) -> np.ndarray:
+        """float64 [n_pieces] of a facet that is a number; NaN where it is unknown."""
+        return self._records.columns.numbers(facet)
+
     def full_text(self, terms: list[str], limit: int) -> list[tuple[int, float]]:
         """(piece row, bm25; higher is better) of pieces that hold any of the terms in their words."""
         return self._records.full_text(terms, limit)

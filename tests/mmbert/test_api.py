@@ -120,6 +120,39 @@ def test_a_limit_beyond_the_library_gives_all(library: Library) -> None:
     assert all(0 <= s <= 1 for s in scores)
 
 
+@pytest.mark.parametrize("words", ["waltz", None])
+def test_hits_come_in_the_order_asked_for(library: Library, words: str | None) -> None:
+    def hits(order: str) -> list:
+        return library.search(words, where=["parts>=1"], order=order, limit=99).hits
+
+    best = hits("best")
+    for order, key in (
+        ("title", lambda hit: hit.title.casefold()),
+        ("length", lambda hit: hit.facets.duration_s),
+        ("tempo", lambda hit: hit.facets.tempo_bpm or 1e9),
+    ):
+        found = hits(order)
+        assert {hit.id for hit in found} == {hit.id for hit in best}
+        assert [key(hit) for hit in found] == sorted(key(hit) for hit in found)
+        assert [hit.rank for hit in found] == list(range(1, len(found) + 1))
+    composers = [hit.facets.composer for hit in hits("varied") if hit.facets.composer]
+    assert len(set(composers[: len(set(composers))])) == len(set(composers))
+
+
+def test_only_the_best_hits_are_arranged_where_words_compare(library: Library, monkeypatch) -> None:
+    monkeypatch.setattr("mmbert.retrieval.order.BEST", 3)
+    best = [hit.id for hit in library.search("slow waltz", limit=99).hits]
+    by_title = [hit.id for hit in library.search("slow waltz", order="title", limit=99).hits]
+    assert set(by_title) == set(best[:3])
+
+
+def test_only_what_lies_in_a_folder(library: Library, tunes: Path) -> None:
+    everything = library.search("waltz", folder=str(tunes), limit=99)
+    assert everything.total == len(library)
+    assert library.search(folder=str(tunes)[:-1]).total == 0
+    assert library.search(modality="score").total == len(library)
+
+
 def test_the_same_question_has_the_same_answer(library: Library) -> None:
     first, second = (library.search("slow waltz").to_json() for _ in range(2))
     assert json.dumps(first) == json.dumps(second)
