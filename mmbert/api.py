@@ -68,7 +68,7 @@ class Library:
     >>> hit.title, hit.number, hit.facets.key, slow
     ('The Green Door', 0, 'D', ['Evening'])
     >>> hit.why
-    'Fast (5.0 onsets a bar, no tempo is stated), jig, in D major; bars 1-4 are nearest to your words.'
+    'Fast (5.0 onsets a bar, no tempo is stated), jig, in D major; bars 1-4 of 4 are nearest to your words.'
     >>> folder.cleanup()
     """
 

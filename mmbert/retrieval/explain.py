@@ -20,6 +20,7 @@ class Grounds:
     Attributes:
         facets: The piece's.
         fitting: Conditions of the question that it fits.
+        missing: Those that it is known not to fit.
         lexical: Words of the question that full text looked for.
         texts: Names of its texts (``title``, ``description`` ...) and what they say.
         place: The nearest passage, None where no vector was compared.
@@ -29,6 +30,7 @@ class Grounds:
 
     facets: Facets
     fitting: Sequence[Condition] = ()
+    missing: Sequence[Condition] = ()
     lexical: str = ""
     texts: Sequence[tuple[str, str]] = ()
     place: Place | None = None
@@ -42,16 +44,19 @@ def why(grounds: Grounds) -> str:
     >>> jig = Facets(key="D", mode="major", pace=6.6, bars=16, metre="6/8", form="jig")
     >>> asked = (Condition("form", "=", "jig"), Condition("pace", "=", "fast"), Condition("key", "=", "D"))
     >>> why(Grounds(jig, asked, place=Place(4.0, 8.0, 8, 12)))
-    'Jig, fast (6.6 onsets a bar, no tempo is stated), in D; bars 9-12 are nearest to your words.'
+    'Jig, fast (6.6 onsets a bar, no tempo is stated), in D; bars 9-12 of 16 are nearest to your words.'
+    >>> why(Grounds(jig, (Condition("form", "=", "jig"),), (Condition("mode", "=", "minor"),)))
+    'Jig, but in D major.'
     >>> why(Grounds(jig, (Condition("key", "=", "D"), Condition("mode", "=", "major"))))
     'In D major.'
     """
     facts = list(dict.fromkeys(_fact(c, grounds) for c in grounds.fitting if not _is_name(c)))
+    facts = [", ".join(facts), _but(grounds)]
     names = [_named(c, grounds.facets) for c in grounds.fitting if _is_name(c)]
     found = _found(grounds)
-    parts = [*dict.fromkeys(names), ", ".join(facts), found, _shared(grounds)]
+    parts = [*dict.fromkeys(names), ", ".join(fact for fact in facts if fact), found, _shared(grounds)]
     if grounds.place is not None:
-        parts.append(_nearest(grounds.place, grounds.to))
+        parts.append(_nearest(grounds.place, grounds.to, grounds.facets.bars))
     if not any(parts[:-1] if grounds.place is not None else parts):
         parts.append(_plain_facts(grounds.facets))
     sentence = "; ".join(part for part in parts if part)
@@ -91,7 +96,25 @@ def _fact(c: Condition, grounds: Grounds) -> str:
     if FACETS[c.facet].kind == "number":
         against = show(c.facet, grounds.example) if grounds.example is not None and c.operator in ("<", ">") else ""
         return _number(c.facet, facets) + (f" against {against}" if against else "")
+    if c.facet == "mode" and c.operator == "=":
+        return f"in {show('key', facets)}"
     return str(value)
+
+
+def _but(grounds: Grounds) -> str:
+    """What the piece has instead of what was asked for."""
+    facets, found = grounds.facets, []
+    for c in grounds.missing:
+        if is_pace_class(c):
+            found.append(show("tempo_bpm" if paced_by(facets) == "tempo" else "pace", facets))
+        elif c.facet in ("key", "mode"):
+            found.append(f"in {show('key', facets)}")
+        elif c.facet in ("metre", "form"):
+            found.append(show(c.facet, facets))
+        elif c.facet in ("parts", "tempo_bpm", "duration_s", "bars"):
+            found.append(_number(c.facet, facets))
+    found = [fact for fact in dict.fromkeys(found) if fact]
+    return f"but {', '.join(found)}" if found and grounds.fitting else ""
 
 
 def _number(facet: str, facets: Facets) -> str:
@@ -157,10 +180,13 @@ def _same_key(a: Facets, b: Facets) -> bool:
     return bool(a.key and b.key) and (pitch_class(a.key or ""), a.mode) == (pitch_class(b.key or ""), b.mode)
 
 
-def _nearest(place: Place, to: str) -> str:
+def _nearest(place: Place, to: str, bars: int | None) -> str:
     if place.start_bar is not None and place.end_bar is not None:
         first, last = place.start_bar + 1, place.end_bar
-        return f"bar {first} is nearest to {to}" if last <= first else f"bars {first}-{last} are nearest to {to}"
+        of = f" of {bars}" if bars and bars >= last else ""
+        return (
+            f"bar {first}{of} is nearest to {to}" if last <= first else f"bars {first}-{last}{of} are nearest to {to}"
+        )
     start = int(place.start_s)
     return f"the passage from {start // 60}:{start % 60:02d} is nearest to {to}"
 

@@ -1,8 +1,8 @@
 """In which order hits come: the best first, varied, or by title, length or tempo.
 
 Words and examples leave nothing out: the last of a library's pieces is a hit as well, only a bad one. Sorted by title,
-bad hits would come before good ones. Every order but the best one therefore arranges the :data:`BEST` best of a question
-that compares; of a question that only filters it arranges all that is left.
+bad hits would come before good ones. Every order but the best one therefore arranges the :data:`BEST` best of a
+question that compares; of a question that only filters it arranges all that is left.
 """
 
 from __future__ import annotations

@@ -39,6 +39,7 @@ class _Evidence:
     meaning: Meaning | None
     example: Meaning | None
     fitting: np.ndarray  # bool [conditions, n_pieces]
+    failing: np.ndarray  # bool [conditions, n_pieces]: known not to fit
     fused: np.ndarray
 
     @property
@@ -107,7 +108,7 @@ def _look(
     meaning = by_meaning(generation, np.asarray(embedder().embed_texts([query.meaning]))[0]) if speaks and n else None
     example = by_meaning(generation, like.vector) if like is not None and n else None
     words = by_words(generation, query.lexical)
-    fitting = [fits(generation, c, unit) == 1 for c in query.conditions]
+    answers = np.array([fits(generation, c, unit) for c in query.conditions], dtype=np.int8).reshape(-1, n)
     fused = fuse(
         meaning=None if meaning is None else meaning.similarity,
         example=None if example is None else example.similarity,
@@ -115,7 +116,7 @@ def _look(
         conditions=by_conditions(generation, query.conditions, unit),
         tier=named(generation, query.conditions),
     )
-    return _Evidence(words, meaning, example, np.array(fitting, dtype=bool).reshape(-1, n), fused)
+    return _Evidence(words, meaning, example, answers == 1, answers == 0, fused)
 
 
 def _nothing_fits(
@@ -149,6 +150,7 @@ def _hit(
     grounds = Grounds(
         facets=facets,
         fitting=[c for c, fit in zip(query.conditions, evidence.fitting[:, row], strict=True) if fit],
+        missing=[c for c, miss in zip(query.conditions, evidence.failing[:, row], strict=True) if miss],
         lexical=query.lexical if evidence.words[row] > 0 else "",
         texts=texts_of(generation, row),
         place=None if near is None else place,

@@ -31,7 +31,7 @@ SONG = Facets(
         (Condition("composer", "!=", "Bach"), "Not by Bach."),
         (Condition("title", "~", "Evening Star"), "The title has “Evening Star”."),
         (Condition("metre", "=", "3/4"), "3/4."),
-        (Condition("mode", "=", "minor"), "Minor."),
+        (Condition("mode", "=", "minor"), "In E minor."),
     ],
 )
 def test_a_condition_that_fits_is_said_of_the_piece(condition: Condition, says: str) -> None:
@@ -52,7 +52,7 @@ def test_words_found_and_the_nearest_passage() -> None:
     place = Place(31.0, 40.0)
     reason = why(Grounds(SONG, lexical="star dusk", texts=texts, place=place))
     assert reason == "Its title has “star”; the passage from 0:31 is nearest to your words."
-    assert why(Grounds(SONG, place=Place(0, 4, 8, 9))) == "Bar 9 is nearest to your words; it is song, E minor."
+    assert why(Grounds(SONG, place=Place(0, 4, 8, 9))) == "Bar 9 of 32 is nearest to your words; it is song, E minor."
 
 
 def test_beside_an_example_the_difference_and_what_is_shared() -> None:
@@ -60,7 +60,8 @@ def test_beside_an_example_the_difference_and_what_is_shared() -> None:
     slower = Condition("pace", "<", 2.0, "slower")
     reason = why(Grounds(SONG, (slower,), place=Place(0, 8, 0, 4), to="“Dusk”", example=example))
     assert reason == (
-        "1.2 onsets a second against 2.0 onsets a second; like it: E minor, voice; bars 1-4 are nearest to “Dusk”."
+        "1.2 onsets a second against 2.0 onsets a second; like it: E minor, voice; "
+        "bars 1-4 of 32 are nearest to “Dusk”."
     )
 
 
