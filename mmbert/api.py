@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +18,9 @@ from mmbert.retrieval.names import Names, names_of
 from mmbert.retrieval.order import checked_order
 from mmbert.retrieval.search import search
 from mmbert.retrieval.understand import understand
+from mmbert.sharing import SharedEmbedder
 from mmbert.store import Generation, open_library
 from mmbert.types import Answer, Condition, Facets, Item, Kind, Order
-
-if TYPE_CHECKING:
-    from mmbert.embed import Embedder
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class Piece:
 class Library:
     """An open library. It keeps the state that it was opened in, whatever a build does meanwhile.
 
-    Weights are loaded at the first question that needs them.
+    Weights are loaded at the first question that needs them. Questions may come from several threads.
 
     >>> from tempfile import TemporaryDirectory
     >>> from mmbert.cli import main
@@ -72,10 +70,10 @@ class Library:
     >>> folder.cleanup()
     """
 
-    def __init__(self, generation: Generation, path: Path, weights: str | Path | None = None) -> None:
+    def __init__(self, generation: Generation, path: Path, model: SharedEmbedder) -> None:
         self.path = path
         self._generation: Generation | None = generation
-        self._weights = weights
+        self._model = model
 
     @classmethod
     def open(cls, path: str | Path, weights: str | Path | None = None) -> Library:
@@ -89,7 +87,24 @@ class Library:
         Raises:
             LibraryError: there is no library, or it is damaged.
         """
-        return cls(open_library(path).current(), Path(path), weights)
+        return cls(open_library(path).current(), Path(path), SharedEmbedder(weights))
+
+    def reopened(self, *, hashes: bool = False) -> Library:
+        """The library as it is now, beside this one, with the same model in memory.
+
+        Args:
+            hashes: Whether every byte is read; without, sizes are compared (small libraries are always read).
+
+        Raises:
+            LibraryError: it cannot be opened, or was built with other weights.
+        """
+        generation = open_library(self.path).current(hashes=hashes)
+        try:
+            generation.require(self.generation.fingerprint)
+        except LibraryError:
+            generation.close()
+            raise
+        return Library(generation, self.path, self._model)
 
     def __enter__(self) -> Library:
         return self
@@ -116,12 +131,9 @@ class Library:
         return self._generation
 
     @cached_property
-    def _embedder(self) -> Embedder:
-        from mmbert.embed import Embedder
-
-        embedder = Embedder.from_pretrained(self._weights)
-        self.generation.require(embedder.fingerprint)
-        return embedder
+    def _embedder(self) -> SharedEmbedder:
+        self.generation.require(self._model.fingerprint)
+        return self._model
 
     @cached_property
     def _names(self) -> Names:
@@ -219,6 +231,16 @@ class Library:
                 if item.uid == id:
                     return item
         raise LibraryError(paths[0], "is gone, or has changed since the library was built", "Build the library again")
+
+    @property
+    def state(self) -> str:
+        """Changes with whatever a build changes: a digest of the generation that is read."""
+        return str(self.generation.manifest["checksum"])
+
+    @property
+    def sources(self) -> list[str]:
+        """Folders that the library was built from."""
+        return [str(s) for s in self.generation.manifest.get("sources", [])]
 
     def status(self) -> dict[str, Any]:
         """What the library is: its generation, counts by kind, model, and anything that is wrong with it."""

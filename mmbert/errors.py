@@ -11,6 +11,7 @@ A command prints ``str(error)`` and ends with ``error.exit_code``; a build write
     ├── ItemError           a file of music (or a piece in it) that cannot be read             exit 3
     ├── WeightsError        a checkpoint that is missing, damaged, or not the index's          exit 4
     ├── LibraryError        a library that is missing, locked, damaged or read-only            exit 4
+    ├── BusyError           a server that is asked more at once than it takes                  exit 4
     └── SpaceError          a full disk                                                        exit 5
 """
 
@@ -111,6 +112,12 @@ class WeightsError(MmbertError):
 
 class LibraryError(MmbertError):
     """A library folder that is missing, locked by another build, damaged, read-only or of a newer format."""
+
+    exit_code = 4
+
+
+class BusyError(MmbertError):
+    """A server that is asked more at once than it takes; the same question succeeds later."""
 
     exit_code = 4
 

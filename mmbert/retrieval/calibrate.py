@@ -27,7 +27,10 @@ PERCENTILE = 95
 class TextEmbedder(Protocol):
     """What turns words into unit vectors of the library's space."""
 
-    fingerprint: str
+    @property
+    def fingerprint(self) -> str:
+        """Of the weights."""
+        ...
 
     def embed_texts(self, texts: list[str]) -> np.ndarray:
         """float32 [n, d]."""

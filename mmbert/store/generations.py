@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ class Generation:
         self.vectors = VectorStore(folder, rows, manifest["dim"])
         if len(self.pieces) != self.n_pieces or len(self.windows) != rows["joint/windows"]:
             raise DamageError("records.sqlite and the vectors disagree about the number of pieces")
+        self._rejects = (folder / "rejects.jsonl").open("rb")  # now: a later build may delete it
         self._row = {uid: row for row, uid in enumerate(self.pieces.uid)}
 
     def __repr__(self) -> str:
@@ -84,7 +86,8 @@ class Generation:
 
     def rejects(self) -> list[dict[str, str]]:
         """Every file that was not indexed, and why."""
-        lines = (self.folder / "rejects.jsonl").read_bytes().splitlines()
+        size = os.fstat(self._rejects.fileno()).st_size
+        lines = os.pread(self._rejects.fileno(), size, 0).splitlines()  # from any thread: no position is shared
         return [json.loads(line) for line in lines if line]
 
     def report(self) -> dict[str, Any]:
@@ -110,6 +113,7 @@ class Generation:
     def close(self) -> None:
         """Close files."""
         self._records.close()
+        self._rejects.close()
         self.vectors.close()
 
 
@@ -140,8 +144,11 @@ class LibraryFolder:
             return None
         return text if _NAME.fullmatch(text) else None
 
-    def current(self) -> Generation:
+    def current(self, *, hashes: bool = False) -> Generation:
         """The current generation, or the newest other one that is whole.
+
+        Args:
+            hashes: Whether to read every byte of it; without, sizes are compared (and small ones read).
 
         Raises:
             LibraryError: there is none.
@@ -150,7 +157,11 @@ class LibraryFolder:
         for _ in range(TRIES):
             name = self.current_name()
             try:
-                return self._open(name) if name else self._fall_back(None, "CURRENT is missing or unreadable")
+                return (
+                    self._open(name, hashes=hashes)
+                    if name
+                    else self._fall_back(None, "CURRENT is missing or unreadable")
+                )
             except DamageError as e:
                 fault = e.fault
                 if self.current_name() == name:  # no build replaced it while it was being opened

@@ -67,12 +67,23 @@ def pieces_in(folder: Path) -> dict[str, tuple[Piece, Item]]:
     return out
 
 
-@dataclass
+class StubGeneration:
+    """What the page asks of a generation: a name and whether something is wrong with it."""
+
+    name, notice = "gen-000001", ""
+
+
+@dataclass(eq=False)
 class StubLibrary:
     """Knows the words slow, minor, major and jig; orders by how many of them fit."""
 
     known: dict[str, tuple[Piece, Item]]
     asked: list[dict] = field(default_factory=list)
+
+    path: Path = Path("nowhere")
+    generation: StubGeneration = field(default_factory=StubGeneration)
+    sources: list[str] = field(default_factory=list)
+    state: str = "0" * 64
 
     _WORDS: ClassVar = {
         "slow": Condition("pace", "<", 3.5, "slow"),
@@ -116,6 +127,12 @@ class StubLibrary:
         if piece_id not in self.known:
             raise UsageError("id", f"no piece has the id {piece_id}")
         return self.known[piece_id][1]
+
+    def close(self):
+        pass
+
+    def reopened(self, *, hashes=False):
+        return self
 
     def status(self):
         return {

@@ -11,6 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from mmbert_ui.asking import card, respond
 from mmbert_ui.blocks import LIBRARY, RESULTS, dropped
+from mmbert_ui.state import PageState
 
 from mmbert.console import clean
 from tests.ui.conftest import HOSTILE
@@ -28,7 +29,7 @@ def client(app):
         yield client
 
 
-def state(app):
+def site(app):
     return app.state.page
 
 
@@ -50,7 +51,7 @@ def test_a_path_that_was_not_uploaded_is_refused(client, path):
 def test_the_handler_itself_takes_only_what_lies_in_the_upload_folder(app, tmp_path):
     outside = tmp_path / "outside.mid"
     outside.write_bytes(b"MThd")
-    view = dropped(state(app), str(outside))
+    view = dropped(site(app), str(outside))
     assert view["state"] == "error"
     assert outside.exists()
 
@@ -97,7 +98,7 @@ def test_an_upload_is_deleted_once_it_is_read(client, app, library, tmp_path):
     data = write_midi(melody([60, 64, 67] * 8), {"title": "Dropped"})
     stored = client.post("/gradio_api/upload", files={"files": ("<b>my${x} tune.mid", data)}).json()[0]
     assert Path(stored).exists()
-    view = dropped(state(app), stored)
+    view = dropped(site(app), stored)
     assert view["state"] == "hits"
     assert view["example"]["title"] == "Dropped"
     assert view["example"]["facts"][0] == {"label": "Notes", "value": "27", "fits": False}
@@ -110,7 +111,7 @@ def test_an_upload_is_deleted_once_it_is_read(client, app, library, tmp_path):
 @pytest.mark.parametrize(("name", "data"), [("x.mid", b"not music"), ("x.pdf", b"%PDF-1.4"), ("x.mid", b"")])
 def test_what_is_no_music_is_refused_in_words(client, app, name, data):
     stored = client.post("/gradio_api/upload", files={"files": (name, data or b" ")}).json()[0]
-    view = dropped(state(app), stored)
+    view = dropped(site(app), stored)
     assert view["state"] == "error"
     assert name in view["title"]
     assert not Path(stored).exists()
@@ -141,7 +142,7 @@ def test_nothing_names_an_outside_address():
 
 
 def ask(app, **question):
-    return respond(state(app), question)
+    return respond(site(app), question)
 
 
 def test_a_question_gives_cards_and_chips(app):
@@ -176,7 +177,8 @@ def test_nothing_fits_keeps_its_hits_and_calls_them_loose(app):
 
 
 def test_a_listing_by_filters_alone_has_no_band(app):
-    hit = app.state.page.search("slow").hits[0]
+    with site(app).now() as state:
+        hit = state.search("slow").hits[0]
     assert card(hit)["band"]
     assert card(replace(hit, similarity=None))["band"] == ""
 
@@ -206,11 +208,11 @@ def test_more_like_this_takes_an_id_and_never_a_path(app, library):
     ],
 )
 def test_any_json_may_arrive(app, question):
-    assert respond(state(app), question)["state"] == "error"
+    assert respond(site(app), question)["state"] == "error"
 
 
 def test_a_mistake_of_ours_is_a_sentence_not_a_traceback(app, monkeypatch, capsys):
-    monkeypatch.setattr(state(app), "search", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr(PageState, "search", lambda *a, **k: 1 / 0)
     view = ask(app, words="x")
     assert view["state"] == "error"
     assert "division" not in json.dumps(view)
@@ -233,7 +235,8 @@ def test_a_search_answer_is_small(app):
 
 def test_the_plain_route_answers_as_the_command_line_does(client, app):
     answer = client.get("/api/search", params={"q": "slow", "where": ["mode=minor"], "limit": 2}).json()
-    assert answer == clean(state(app).search("slow", where=["mode=minor"], limit=2).to_json())
+    with site(app).now() as state:
+        assert answer == clean(state.search("slow", where=["mode=minor"], limit=2).to_json())
     for wrong in ({}, {"q": "x" * 501}, {"q": "x", "where": ["nonsense"]}, {"like": "/etc/passwd"}):
         assert client.get("/api/search", params=wrong).status_code == 400
     assert client.get("/api/search", params={"q": "x", "limit": 201}).status_code == 422

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from mmbert_ui.notes import Playable
 from mmbert_ui.render import Renderer, find_soundfont
 from mmbert_ui.routes import add_routes
-from mmbert_ui.state import PageState
+from mmbert_ui.state import Site
 
 from mmbert.items import load_items
 
@@ -24,7 +24,7 @@ needs_soundfont = pytest.mark.skipif(find_soundfont() is None, reason="no SoundF
 def client(library) -> TestClient:
     font = find_soundfont()
     app = FastAPI()
-    add_routes(app, PageState(library, Renderer(font) if font else None))
+    add_routes(app, Site(library, Renderer(font) if font else None))
     return TestClient(app)
 
 

@@ -17,7 +17,7 @@ from mmbert.console import clean
 from mmbert.errors import MmbertError, UsageError
 from mmbert.titles import title_of
 from mmbert.types import Condition, Facets, Hit, Item
-from mmbert_ui.state import PIECE_ID, UPLOAD_ID, PageState
+from mmbert_ui.state import PIECE_ID, UPLOAD_ID, PageState, Site
 from mmbert_ui.uploads import Upload
 from mmbert_ui.wording import band, chips, facts, measure
 
@@ -66,7 +66,7 @@ def parse_ask(data: Any) -> Ask:
     return ask
 
 
-def respond(state: PageState, data: Any) -> dict[str, Any]:
+def respond(site: Site, data: Any) -> dict[str, Any]:
     """What the page shows for a question: an answer, the start, or an error in words. Never raises."""
     serial = data.get("serial", 0) if isinstance(data, dict) else 0
     ask = Ask(serial=serial if isinstance(serial, int) and 0 <= serial < 2**31 else 0)
@@ -74,7 +74,8 @@ def respond(state: PageState, data: Any) -> dict[str, Any]:
         ask = parse_ask(data)
         if ask.is_empty():
             return {"state": "start", "ask": ask.model_dump()}
-        return answer_view(state, ask)
+        with site.now() as state:
+            return answer_view(state, ask)
     except MmbertError as e:
         return error_view(e, ask)
     except Exception:

@@ -15,7 +15,7 @@ from mmbert.errors import ItemError, MmbertError, UsageError
 from mmbert_ui.about import ABOUT, FORMATS_LINE
 from mmbert_ui.asking import Ask, error_view, plain_answer, respond
 from mmbert_ui.routes import assets_version
-from mmbert_ui.state import PageState
+from mmbert_ui.state import Site
 
 TITLE = "Search music by words or by example"
 _CLEAN_EVERY_S, _CLEAN_AGE_S = 600, 3600
@@ -24,7 +24,7 @@ _TOGETHER: dict[str, Any] = {"concurrency_id": "search", "concurrency_limit": 4}
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **_TOGETHER}
 
 
-def build_blocks(state: PageState) -> gr.Blocks:
+def build_blocks(site: Site) -> gr.Blocks:
     """The components and what happens on their events."""
     with gr.Blocks(
         analytics_enabled=False, title=TITLE, fill_width=True, delete_cache=(_CLEAN_EVERY_S, _CLEAN_AGE_S)
@@ -32,17 +32,17 @@ def build_blocks(state: PageState) -> gr.Blocks:
         _html("mm-title", f"<h1>{TITLE}</h1>")
         with gr.Tabs(elem_id="mm-tabs"):
             with gr.Tab("Search", id="search"):
-                _search_tab(state)
+                _search_tab(site)
             with gr.Tab("Library", id="library"):
                 _html("mm-library", LIBRARY, script="library.js")
             with gr.Tab("About", id="about"):
                 _html("mm-about", ABOUT)
-        gr.api(_search_function(state), api_name="search", **_TOGETHER)
+        gr.api(_search_function(site), api_name="search", **_TOGETHER)
     demo.queue(max_size=64, default_concurrency_limit=4)
     return demo
 
 
-def _search_tab(state: PageState) -> None:
+def _search_tab(site: Site) -> None:
     with gr.Row(elem_id="mm-ask"):
         words = gr.Textbox(
             label="Describe the music",
@@ -55,14 +55,14 @@ def _search_tab(state: PageState) -> None:
         )
         upload = gr.UploadButton("Choose or drop a file", elem_id="mm-file", scale=1, size="lg")
     _html("mm-formats", f"<p>{FORMATS_LINE}</p>")
-    start = {"state": "start", "ask": Ask().model_dump(), "settings": settings(state)}
+    start = {"state": "start", "ask": Ask().model_dump(), "settings": settings(site)}
     results = _html("mm-results", RESULTS, script="page.js", value=start)
 
     def ask(event: gr.EventData) -> dict[str, Any]:
-        return respond(state, event._data)
+        return respond(site, event._data)
 
     def drop(path: str | None) -> dict[str, Any]:
-        return dropped(state, path)
+        return dropped(site, path)
 
     # The script owns the question (words, filters, example); typing only tells it.
     words.submit(fn=None, inputs=[words], js="(words) => { window.mmbert && window.mmbert.type(words); }")
@@ -81,16 +81,17 @@ def _html(elem_id: str, template: str, script: str | None = None, value: Any = N
     return gr.HTML(value=value, html_template=template, js_on_load=load, apply_default_css=False, elem_id=elem_id)
 
 
-def settings(state: PageState) -> dict[str, Any]:
+def settings(site: Site) -> dict[str, Any]:
     """What the page's scripts know from the start."""
-    return {
-        "pieces": len(state.catalogue.pieces),
-        "examples": state.catalogue.examples,
-        "soundfont": state.renderer is not None,
-    }
+    with site.now() as state:
+        return {
+            "pieces": len(state.catalogue.pieces),
+            "examples": state.catalogue.examples,
+            "soundfont": state.renderer is not None,
+        }
 
 
-def dropped(state: PageState, path: str | None) -> dict[str, Any]:
+def dropped(site: Site, path: str | None) -> dict[str, Any]:
     """Read a file that Gradio stored, delete it there, and search with it."""
     if not path:
         return error_view(UsageError("The file", "did not arrive", "Choose it again"), Ask())
@@ -99,15 +100,15 @@ def dropped(state: PageState, path: str | None) -> dict[str, Any]:
     if not stored.is_relative_to(folder) or not stored.is_file():
         return error_view(UsageError("The file", "was not uploaded here", "Choose it again"), Ask())
     try:
-        upload = state.uploads.add(stored, stored.name)
+        upload = site.uploads.add(stored, stored.name)
     except ItemError as e:
         return error_view(e, Ask())
     finally:
         stored.unlink(missing_ok=True)
-    return respond(state, Ask(like=upload.id).model_dump())
+    return respond(site, Ask(like=upload.id).model_dump())
 
 
-def _search_function(state: PageState) -> Any:
+def _search_function(site: Site) -> Any:
     def search(words: str = "", where: str = "", limit: int = 10) -> dict[str, Any]:
         """Search the library. ``where`` holds conditions such as "mode=minor; tempo_bpm<90".
 
@@ -115,7 +116,8 @@ def _search_function(state: PageState) -> Any:
         """
         filters = [w.strip() for w in where.split(";") if w.strip()]
         try:
-            answer = plain_answer(state, {"words": words, "where": filters, "limit": limit})
+            with site.now() as state:
+                answer = plain_answer(state, {"words": words, "where": filters, "limit": limit})
         except MmbertError as e:
             raise gr.Error(str(e)) from None
         # gradio_client takes whatever has a "path" for a file to download from here.

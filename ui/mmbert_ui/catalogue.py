@@ -1,6 +1,6 @@
 """The library as a list: what is in it, what was refused, and questions to try.
 
-Read once: a generation never changes.
+Read once a generation, which never changes.
 """
 
 from __future__ import annotations

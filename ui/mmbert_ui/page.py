@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,7 +21,7 @@ from mmbert_ui.blocks import build_blocks
 from mmbert_ui.harden import Harden
 from mmbert_ui.render import Renderer, find_soundfont
 from mmbert_ui.routes import add_routes, asset
-from mmbert_ui.state import PageState
+from mmbert_ui.state import Site
 from mmbert_ui.uploads import MAX_BYTES
 
 _SYSTEM = ["system-ui", "-apple-system", "Segoe UI", "Noto Sans", "sans-serif"]
@@ -42,23 +41,21 @@ def build_app(library: Any, soundfont: Path | None = None, hosts: tuple[str, ...
         UsageError: for a ``soundfont`` that is none.
     """
     font = find_soundfont(soundfont)
-    state = PageState(library, Renderer(font) if font else None)
+    site = Site(library, Renderer(font) if font else None)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        # The page opens at once; the first question waits for the model, not the page.
-        threading.Thread(target=state.warm, daemon=True).start()
-        state.uploads.warm()
+        site.start()  # the page opens at once; the first question waits for the model, not the page
         yield
-        state.close()
+        site.close()
 
     app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
-    app.state.page = state
+    app.state.page = site
     # With a CORS policy of our own, which allows nobody, Gradio adds none.
     app.add_middleware(CORSMiddleware, allow_origins=[])
     app.add_middleware(Harden, hosts=hosts)
-    add_routes(app, state)
-    demo = build_blocks(state)
+    add_routes(app, site)
+    demo = build_blocks(site)
     app = gr.mount_gradio_app(
         app,
         demo,

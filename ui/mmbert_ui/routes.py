@@ -20,7 +20,7 @@ from mmbert_ui.asking import MOST_HITS, piece_view, plain_answer
 from mmbert_ui.catalogue import library_view
 from mmbert_ui.notes import Playable
 from mmbert_ui.render import SAMPLE_RATE, Renderer, wave_header
-from mmbert_ui.state import PageState
+from mmbert_ui.state import PageState, Site
 
 ASSETS = {
     "style.css": "text/css",
@@ -47,7 +47,7 @@ def assets_version() -> str:
     return hashlib.sha256(b"".join(asset(name) for name in ASSETS)).hexdigest()[:12]
 
 
-def add_routes(app: FastAPI, state: PageState) -> None:
+def add_routes(app: FastAPI, site: Site) -> None:
     """Put the routes on an application."""
     found = {name: asset(name) for name in ASSETS}
 
@@ -67,42 +67,49 @@ def add_routes(app: FastAPI, state: PageState) -> None:
     ) -> JSONResponse:
         """What ``mmbert search --json`` prints."""
         try:
-            answer = plain_answer(state, {"words": q, "where": where, "like": like, "limit": limit})
+            with site.now() as state:
+                answer = plain_answer(state, {"words": q, "where": where, "like": like, "limit": limit})
         except MmbertError as e:
             return JSONResponse({"error": {"subject": e.subject, "fault": e.fault, "hint": e.hint}}, 400)
         return JSONResponse(answer, headers=_FRESH)
 
     @app.get("/roll/{any_id}.json")
     def roll(any_id: str) -> JSONResponse:
-        return JSONResponse(clean(_playable(state, any_id).to_json()), headers=_PRIVATE)
+        with site.now() as state:
+            return JSONResponse(clean(_playable(state, any_id).to_json()), headers=_PRIVATE)
 
     @app.api_route("/sound/{any_id}.wav", methods=["GET", "HEAD"])
     def sound(any_id: str, request: Request) -> Response:
-        playable = _playable(state, any_id)
-        if state.renderer is None:
+        with site.now() as state:
+            playable = _playable(state, any_id)
+        if site.renderer is None:
             raise HTTPException(404, "No SoundFont was found on this machine.")
-        return _sound(state.renderer, any_id, playable, request)
+        return _sound(site.renderer, any_id, playable, request)
 
     @app.get("/download/{any_id}")
     def download(any_id: str) -> Response:
-        return _download(state, any_id)
+        with site.now() as state:
+            return _download(state, any_id)
 
     @app.get("/piece/{any_id}.json")
     def piece(any_id: str) -> JSONResponse:
-        view = piece_view(state, any_id)
+        with site.now() as state:
+            view = piece_view(state, any_id)
         if view is None:
             raise HTTPException(404, "There is no such piece.")
         return JSONResponse(clean(view), headers=_PRIVATE)
 
     @app.get("/library.json")
     def library() -> JSONResponse:
-        return JSONResponse(clean(_library(state)), headers=_FRESH)
+        with site.now() as state:
+            return JSONResponse(clean(_library(state)), headers=_FRESH)
 
     @app.get("/pieces.json")
     def pieces(
         text: str = Query("", max_length=200), start: int = Query(0, ge=0), count: int = Query(50, ge=1, le=200)
     ) -> JSONResponse:
-        return JSONResponse(clean(state.catalogue.table(text, start, count)), headers=_FRESH)
+        with site.now() as state:
+            return JSONResponse(clean(state.catalogue.table(text, start, count)), headers=_FRESH)
 
 
 _PRIVATE = {"Cache-Control": "private, max-age=3600"}

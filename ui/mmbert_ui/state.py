@@ -1,16 +1,18 @@
-"""What one running page holds: the library, the files that were dropped, and the notes and sounds in use."""
+"""What one running page holds, and what one request of it sees: one state of the library, from start to end."""
 
 from __future__ import annotations
 
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from mmbert.console import warn
-from mmbert.errors import MmbertError
+from mmbert.errors import BusyError, MmbertError
+from mmbert.follow import Follower
 from mmbert.types import Answer, Facets, Item
 from mmbert_ui.catalogue import Catalogue
 from mmbert_ui.notes import Playable
@@ -20,37 +22,116 @@ from mmbert_ui.uploads import Upload, Uploads
 PIECE_ID = re.compile(r"[0-9a-f]{32}-\d{1,6}")
 UPLOAD_ID = re.compile(r"upload-[0-9a-f]{32}")
 KEPT_PIECES = 256
+MOST_SEARCHES = 32  # at once; fewer than the server's threads, so that who is one too many is told so at once
 
 
-class PageState:
-    """Everything behind the handlers; safe to call from several threads.
+class Site:
+    """One running page: the library as builds change it, dropped files, sounds. Safe to call from several threads.
 
     Args:
-        library: ``mmbert.api.Library`` or what behaves like it; searches run one at a time.
+        library: An open ``mmbert.api.Library``, or what behaves like it; it belongs to the page from now on.
         renderer: Plays scores with a SoundFont; None where the machine has none.
     """
 
     def __init__(self, library: Any, renderer: Renderer | None = None) -> None:
-        self.library, self.renderer, self.uploads = library, renderer, Uploads()
-        self._lock = threading.RLock()
+        self.renderer, self.uploads = renderer, Uploads()
+        self.following = Follower(library, self._prepare)
+        self.places = threading.BoundedSemaphore(MOST_SEARCHES)
+        self._lock, self._cataloguing = threading.Lock(), threading.Lock()
         self._playables: OrderedDict[str, Playable] = OrderedDict()
+        self._catalogues: WeakKeyDictionary[Any, Catalogue] = WeakKeyDictionary()
 
-    def search(self, words: str, *, like: Any = None, where: Sequence[str] = (), limit: int = 10) -> Answer:
-        """Ask the library; ``like`` is an id or an item."""
+    @contextmanager
+    def now(self) -> Iterator[PageState]:
+        """What a request sees until its block ends, whatever a build does meanwhile."""
+        with self.following.reading() as library:
+            yield PageState(self, library)
+
+    def start(self) -> None:
+        """Load what the first question and the first file need, and follow builds; returns at once."""
+
+        def warm() -> None:
+            with self.now() as state:
+                self._prepare(state.library)
+            self.following.start()
+
+        threading.Thread(target=warm, name="warm", daemon=True).start()
+        self.uploads.warm()
+
+    def close(self) -> None:
+        """End the reading process, forget the dropped files, close the library."""
+        self.uploads.close()
+        self.following.close()
+
+    def catalogue_of(self, library: Any) -> Catalogue:
+        """All pieces of one state of the library."""
+        with self._cataloguing:
+            if library not in self._catalogues:
+                self._catalogues[library] = Catalogue(library.pieces())
+            return self._catalogues[library]
+
+    def playable(self, any_id: str, item: Any) -> Playable | None:
+        """The notes of a score; an id names the same notes for ever. ``item()`` gives the piece where it is new."""
         with self._lock:
-            return self.library.search(words.strip() or None, like=like, where=tuple(where), limit=limit)
+            if any_id in self._playables:
+                self._playables.move_to_end(any_id)
+                return self._playables[any_id]
+        found = item()
+        if found is None or found.score is None:
+            return None
+        playable = Playable.of(found.score)
+        with self._lock:
+            self._playables[any_id] = playable
+            while len(self._playables) > KEPT_PIECES:
+                self._playables.popitem(last=False)
+        return playable
 
-    def warm(self) -> None:
-        """Load what the first question needs; what goes wrong is said here and again to who asks."""
+    def _prepare(self, library: Any) -> None:
+        """What goes wrong is said here and again to who asks."""
         try:
-            self.search("warm", limit=1)
+            _ = self.catalogue_of(library).examples
+            library.search("warm", limit=1)
         except MmbertError as e:
             warn(str(e))
 
-    @cached_property
+
+class PageState:
+    """What one request sees.
+
+    Attributes:
+        library: One state of the library.
+        renderer: Plays scores; None where the machine has no SoundFont.
+        uploads: The dropped files.
+    """
+
+    def __init__(self, site: Site, library: Any) -> None:
+        self._site, self.library = site, library
+        self.renderer, self.uploads = site.renderer, site.uploads
+
+    def search(self, words: str, **question: Any) -> Answer:
+        """Ask the library; what can be asked is what ``mmbert.api.Library.search`` takes.
+
+        Raises:
+            BusyError: as many others are searching as this server takes.
+        """
+        if not self._site.places.acquire(blocking=False):
+            raise BusyError("The server", "has too many questions at once", "Ask again in a moment")
+        try:
+            return self.library.search(words.strip() or None, **question)
+        finally:
+            self._site.places.release()
+
+    @property
     def catalogue(self) -> Catalogue:
         """All pieces of the library."""
-        return Catalogue(self.library.pieces())
+        return self._site.catalogue_of(self.library)
+
+    def has(self, piece_id: str) -> bool:
+        """Whether the library holds a piece of this id."""
+        try:
+            return PIECE_ID.fullmatch(piece_id) is not None and self.library.piece(piece_id) is not None
+        except MmbertError:
+            return False
 
     def upload(self, any_id: str) -> Upload | None:
         """A dropped file by its id."""
@@ -69,20 +150,10 @@ class PageState:
             return None
 
     def playable(self, any_id: str) -> Playable | None:
-        """The notes of a score by its id; None where there is none."""
-        with self._lock:
-            if any_id in self._playables:
-                self._playables.move_to_end(any_id)
-                return self._playables[any_id]
-        item = self.item(any_id)
-        if item is None or item.score is None:
+        """The notes of a score by its id; None where there is none, or no longer."""
+        if self.upload(any_id) is None and not self.has(any_id):
             return None
-        playable = Playable.of(item.score)
-        with self._lock:
-            self._playables[any_id] = playable
-            while len(self._playables) > KEPT_PIECES:
-                self._playables.popitem(last=False)
-        return playable
+        return self._site.playable(any_id, lambda: self.item(any_id))
 
     def facets(self, item: Item) -> Facets:
         """Facts of a dropped file, measured as a build measures them."""
@@ -91,7 +162,3 @@ class PageState:
         if item.score is None:
             return Facets(title=item.metadata.get("title"), composer=item.metadata.get("composer"))
         return score_facets(item.score, item.metadata)
-
-    def close(self) -> None:
-        """End the reading process and forget the dropped files."""
-        self.uploads.close()

@@ -1,0 +1,111 @@
+"""One model for many threads: loaded once, and questions that wait at the same time go through it together."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmbert.errors import ItemError
+from mmbert.types import Embedded, Item
+
+if TYPE_CHECKING:
+    from mmbert.embed import Embedder
+
+TOGETHER = 64  # texts of one forward pass
+REMEMBERED = 256  # texts whose vectors are kept: the same words with another filter need no model
+
+
+class SharedEmbedder:
+    """The embedder of a library and of its later generations. Safe to call from several threads.
+
+    Nobody waits for a batch to fill: whoever finds the model free takes all texts that wait by then.
+
+    Args:
+        weights: Checkpoint folder or hub name; None for the released ones. Loaded when first needed.
+    """
+
+    def __init__(self, weights: str | Path | None = None) -> None:
+        self._weights = weights
+        self._loaded: Embedder | None = None
+        self._loading = Lock()
+        self._texts = Lock()  # one forward pass over texts at a time: two would only share the same cores
+        self._items = Lock()  # a long file keeps no question in words waiting
+        self._guard = Lock()  # of what follows
+        self._waiting: list[_Job] = []
+        self._known: OrderedDict[str, np.ndarray] = OrderedDict()
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the weights."""
+        return self._embedder().fingerprint
+
+    def embed(self, items: Sequence[Item]) -> list[Embedded | ItemError]:
+        """As :meth:`mmbert.embed.Embedder.embed`."""
+        with self._items:
+            return self._embedder().embed(items)
+
+    def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """As :meth:`mmbert.embed.Embedder.embed_texts`: float32 [n, dim]."""
+        job = _Job(list(texts))
+        with self._guard:
+            if all(t in self._known for t in job.texts) and job.texts:
+                return np.stack([self._recalled(t) for t in job.texts])
+            self._waiting.append(job)
+        while job.vectors is None and job.fault is None:
+            with self._texts:
+                if job.vectors is None and job.fault is None:
+                    self._answer_waiting()
+        if job.fault is not None:
+            raise job.fault
+        assert job.vectors is not None
+        return job.vectors
+
+    def _answer_waiting(self) -> None:
+        jobs = self._take()
+        texts = list(dict.fromkeys(t for job in jobs for t in job.texts))
+        try:
+            rows = dict(zip(texts, self._embedder().embed_texts(texts), strict=True))
+            empty = np.zeros((0, self._embedder().dim), np.float32)
+            for job in jobs:
+                job.vectors = np.stack([rows[t] for t in job.texts]) if job.texts else empty
+        except BaseException as e:  # everybody who waits is told, Ctrl-C included
+            for job in jobs:
+                job.fault = e
+            return
+        with self._guard:
+            self._known |= rows
+            while len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+
+    def _take(self) -> list[_Job]:
+        with self._guard:
+            jobs = [self._waiting.pop(0)]
+            while self._waiting and sum(len(j.texts) for j in jobs) + len(self._waiting[0].texts) <= TOGETHER:
+                jobs.append(self._waiting.pop(0))
+        return jobs
+
+    def _recalled(self, text: str) -> np.ndarray:
+        self._known.move_to_end(text)
+        return self._known[text]
+
+    def _embedder(self) -> Embedder:
+        with self._loading:
+            if self._loaded is None:
+                from mmbert.embed import Embedder
+
+                self._loaded = Embedder.from_pretrained(self._weights)
+            return self._loaded
+
+
+class _Job:
+    """Texts of one caller, and what became of them."""
+
+    def __init__(self, texts: list[str]) -> None:
+        self.texts = texts
+        self.vectors: np.ndarray | None = None
+        self.fault: BaseException | None = None

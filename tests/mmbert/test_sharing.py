@@ -1,0 +1,98 @@
+"""One model, many threads: waiting questions go through together, faults reach everybody, words are not read twice."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from mmbert.errors import WeightsError
+from mmbert.sharing import REMEMBERED, TOGETHER, SharedEmbedder
+
+
+class Slow:
+    """Takes its time; a text's vector is its length."""
+
+    fingerprint, dim = "f" * 64, 2
+
+    def __init__(self, seconds: float = 0.05) -> None:
+        self.seconds, self.batches, self.inside, self.most = seconds, [], 0, 0
+        self._lock = threading.Lock()
+
+    def embed_texts(self, texts):
+        with self._lock:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+        time.sleep(self.seconds)
+        self.batches.append(list(texts))
+        with self._lock:
+            self.inside -= 1
+        if "fault" in texts:
+            raise WeightsError("weights", "are faulty")
+        return np.array([[len(t), 1] for t in texts], np.float32).reshape(-1, 2)
+
+
+def shared(slow: Slow) -> SharedEmbedder:
+    out = SharedEmbedder()
+    out._loaded = slow  # type: ignore[assignment]
+    return out
+
+
+def test_questions_that_wait_go_through_together_each_with_its_own_vectors() -> None:
+    model = Slow()
+    embedder = shared(model)
+    questions = [["x" * n, "y" * (n + 1)] for n in range(1, 25)]
+    with ThreadPoolExecutor(len(questions)) as pool:
+        answers = list(pool.map(embedder.embed_texts, questions))
+    for n, rows in enumerate(answers, 1):
+        assert rows.tolist() == [[n, 1], [n + 1, 1]]
+    assert len(model.batches) < 8
+    assert model.most == 1
+    assert max(map(len, model.batches)) <= TOGETHER
+
+
+def test_one_question_alone_waits_for_nobody() -> None:
+    model = Slow(0)
+    assert shared(model).embed_texts(["abc"]).tolist() == [[3, 1]]
+    assert shared(model).embed_texts([]).shape == (0, 2)
+
+
+def test_the_same_words_are_read_once_and_few_are_remembered() -> None:
+    model = Slow(0)
+    embedder = shared(model)
+    for _ in range(3):
+        embedder.embed_texts(["slow", "hymn"])
+    assert model.batches == [["slow", "hymn"]]
+    embedder.embed_texts([f"{n}" for n in range(REMEMBERED)])
+    embedder.embed_texts(["slow"])
+    assert model.batches[-1] == ["slow"]
+
+
+def test_a_fault_reaches_everybody_who_waited_and_nobody_after() -> None:
+    model = Slow()
+    embedder = shared(model)
+    with ThreadPoolExecutor(6) as pool:
+        jobs = [pool.submit(embedder.embed_texts, [t]) for t in ("a", "fault", "b", "c")]
+        outcomes = [job.exception() for job in jobs]
+    assert isinstance(outcomes[1], WeightsError)
+    assert embedder.embed_texts(["d"]).tolist() == [[1, 1]]
+
+
+def test_the_weights_are_loaded_once_by_however_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mmbert.embed import Embedder
+
+    loads: list[object] = []
+
+    def load(weights: object) -> Slow:
+        time.sleep(0.05)
+        loads.append(weights)
+        return Slow(0)
+
+    monkeypatch.setattr(Embedder, "from_pretrained", load)
+    embedder = SharedEmbedder("some weights")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(embedder.embed_texts, [["a"], ["b"], ["c"], ["d"]]))
+    assert loads == ["some weights"]
