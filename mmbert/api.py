@@ -130,6 +130,11 @@ class Library:
             raise LibraryError(str(self.path), "was closed", "Open it again")
         return self._generation
 
+    @property
+    def weights(self) -> str | Path | None:
+        """Checkpoint folder or hub name; None for the released weights."""
+        return self._model.weights
+
     @cached_property
     def _embedder(self) -> SharedEmbedder:
         self.generation.require(self._model.fingerprint)
@@ -243,7 +248,7 @@ class Library:
         return [str(s) for s in self.generation.manifest.get("sources", [])]
 
     def status(self) -> dict[str, Any]:
-        """What the library is: its generation, counts by kind, model, and anything that is wrong with it."""
+        """What the library is: its generation, counts by kind, model, folders, and anything that is wrong with it."""
         kinds, counts = np.unique(self.generation.pieces.kind.astype(str), return_counts=True)
         return {
             "path": str(self.path),
@@ -253,6 +258,7 @@ class Library:
             "kinds": dict(zip(kinds.tolist(), counts.tolist(), strict=True)),
             "rejected": len(self.rejects()),
             "fingerprint": self.generation.fingerprint,
+            "sources": self.sources,
             "notice": self.generation.notice,
         }
 

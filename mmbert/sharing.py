@@ -25,12 +25,12 @@ class SharedEmbedder:
 
     Nobody waits for a batch to fill: whoever finds the model free takes all texts that wait by then.
 
-    Args:
+    Attributes:
         weights: Checkpoint folder or hub name; None for the released ones. Loaded when first needed.
     """
 
     def __init__(self, weights: str | Path | None = None) -> None:
-        self._weights = weights
+        self.weights = weights
         self._loaded: Embedder | None = None
         self._loading = Lock()
         self._texts = Lock()  # one forward pass over texts at a time: two would only share the same cores
@@ -98,7 +98,7 @@ class SharedEmbedder:
             if self._loaded is None:
                 from mmbert.embed import Embedder
 
-                self._loaded = Embedder.from_pretrained(self._weights)
+                self._loaded = Embedder.from_pretrained(self.weights)
             return self._loaded
 
 

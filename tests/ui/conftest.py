@@ -82,6 +82,7 @@ class StubLibrary:
 
     path: Path = Path("nowhere")
     generation: StubGeneration = field(default_factory=StubGeneration)
+    weights: None = None
     sources: list[str] = field(default_factory=list)
     state: str = "0" * 64
 
@@ -92,7 +93,7 @@ class StubLibrary:
         "jig": Condition("form", "=", "jig", "jig"),
     }
 
-    def search(self, words=None, *, like=None, where=(), limit=10, modality=None) -> Answer:
+    def search(self, words=None, *, like=None, where=(), limit=10, modality=None, folder=None, order="best") -> Answer:
         self.asked.append({"words": words, "like": like, "where": where, "limit": limit})
         if isinstance(like, str) and like not in self.known:
             raise UsageError("like", f"no piece has the id {like}")
@@ -137,6 +138,7 @@ class StubLibrary:
     def status(self):
         return {
             "path": "/nowhere",
+            "sources": ["/nowhere/music"],
             "generation": "gen-000001",
             "windows": 40,
             "fingerprint": "abc1234567",
