@@ -128,10 +128,7 @@ def _opened(library: Path) -> Iterator[Ledger]:
     for part in ("work/shards", "generations"):
         files.disk.make_folder(library / part)
     with build_lock(library):
-        if not _is_stated(library):
-            created = datetime.now(UTC).isoformat(timespec="seconds")
-            facts = {"format": FORMAT, "uuid": str(uuid.uuid4()), "created": created}
-            files.write_file(library / "LIBRARY.json", json_bytes(facts))
+        state_library(library)
         if new:
             files.disk.sync_folder(library.parent)
         ledger = open_ledger(library)
@@ -140,6 +137,16 @@ def _opened(library: Path) -> Iterator[Ledger]:
         finally:
             ledger.rollback()
             ledger.close()
+
+
+def state_library(library: Path) -> bool:
+    """Write LIBRARY.json where it is missing or unreadable; returns whether it was."""
+    if _is_stated(library):
+        return False
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    facts = {"format": FORMAT, "uuid": str(uuid.uuid4()), "created": created}
+    files.write_file(library / "LIBRARY.json", json_bytes(facts))
+    return True
 
 
 def _is_stated(library: Path) -> bool:

@@ -1,4 +1,4 @@
-"""mmbert index: build a library, look at it, verify it, remove from it."""
+"""mmbert index: build a library, look at it, verify and repair it, remove from it, free space."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def verify(library: LibraryArgument, as_json: JsonOption = False) -> int:
         for damage in verdict.damaged[:SHOWN]:
             warn(f"damaged {damage['file']}: {damage['fault']}")
         serving = f"Serving {verdict.serving}" if verdict.serving else "No generation is whole"
-        warn(f"{serving}. Run mmbert index build with the same folders: what it has embedded is kept.")
+        warn(f"{serving}. Run: mmbert index repair {verdict.library}")
     return 0 if verdict.sound else LibraryError.exit_code
 
 
@@ -173,5 +173,47 @@ def remove(
             ("library", f"{report['library']} ({report['generation']})"),
             ("removed", f"{report['files']:,} files, {report['removed']:,} pieces"),
             ("left", f"{report['pieces']:,} pieces"),
+        ])  # fmt: skip
+    return 0
+
+
+@app.command()
+def repair(library: LibraryArgument, as_json: JsonOption = False) -> int:
+    """Bring a damaged LIBRARY back from what is whole in it; no music is read, no model is loaded.
+
+    Nothing that may still be of use is deleted. What only a build can do is said.
+    """
+    from mmbert_indexer.repair import repair_library
+
+    with progress("Checking") as advance:
+        report = repair_library(library, progress=lambda done, total: advance(1, total=total))
+    if as_json:
+        print_json(asdict(report))
+        return 0
+    _print_rows([
+        ("library", f"{report.library} ({report.generation}, {report.pieces:,} pieces)"),
+        *(("mended", sentence) for sentence in report.done or ("nothing was damaged",)),
+        *(("left", sentence) for sentence in report.left),
+    ])  # fmt: skip
+    return 0
+
+
+@app.command()
+def gc(library: LibraryArgument, as_json: JsonOption = False) -> int:
+    """Free the space of what LIBRARY no longer needs: old generations, orphaned vectors, left-overs of killed builds.
+
+    The current generation and the one before it stay, and so does all that a build would use again. Readers are not
+    disturbed.
+    """
+    from mmbert_indexer.gc import collect_garbage
+
+    report = asdict(collect_garbage(library))
+    if as_json:
+        print_json(report)
+    else:
+        _print_rows([
+            ("library", f"{report['library']} ({report['generation']})"),
+            ("kept", ", ".join(report["kept"])),
+            ("freed", f"{report['bytes'] / 1e6:.1f} MB" + "".join(f"\n{name}" for name in report["deleted"])),
         ])  # fmt: skip
     return 0

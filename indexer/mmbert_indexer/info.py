@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mmbert.store.generations import open_library
+from mmbert_indexer.clean import bytes_of
 from mmbert_indexer.rejects import Reject, summary
 
 
@@ -33,18 +32,8 @@ def library_info(path: Path) -> dict[str, Any]:
             "sources": manifest["sources"],
             "removed": manifest["removed"],
             "rejects": summary([Reject(**line) for line in generation.rejects()]),
-            "bytes": _bytes_of(folder.path),
+            "bytes": bytes_of(folder.path),
             "built": generation.report(),
         }
     finally:
         generation.close()
-
-
-def _bytes_of(folder: Path) -> int:
-    """Bytes of all files; a build may delete some meanwhile."""
-    total = 0
-    for where, _, names in os.walk(folder):
-        for name in names:
-            with suppress(FileNotFoundError):
-                total += os.stat(os.path.join(where, name)).st_size
-    return total

@@ -201,6 +201,16 @@ class Ledger:
         )
         return dict(self.connection.execute(statement, [fingerprint]))
 
+    def models(self) -> list[str]:
+        """Fingerprints of the models of whose vectors any are kept."""
+        rows = self.connection.execute("SELECT DISTINCT fingerprint FROM vector WHERE shard NOT NULL ORDER BY 1")
+        return [fingerprint for (fingerprint,) in rows]
+
+    def embedded(self, fingerprint: str) -> set[tuple[bytes, int]]:
+        """(sha256, number) of every piece that has vectors."""
+        statement = "SELECT sha256, number FROM vector WHERE fingerprint=? AND shard NOT NULL"
+        return set(self.connection.execute(statement, [fingerprint]))
+
     def blocks(self, fingerprint: str, shard: int) -> list[tuple[tuple[bytes, int], int, int, int]]:
         """((sha256, number), first row, rows, crc32) of every piece in a shard."""
         statement = 'SELECT sha256, number, "row", 1 + windows, crc32 FROM vector WHERE fingerprint=? AND shard=?'

@@ -21,16 +21,16 @@ from typing import Any
 from mmbert.errors import LibraryError
 from mmbert.store import files
 from mmbert.store.files import json_bytes
-from mmbert.store.generations import LibraryFolder, number_of
+from mmbert.store.generations import LibraryFolder
 from mmbert.store.manifest import FORMAT, NAME, DamageError, check, describe, with_checksum
 from mmbert.store.vectors import file_name
+from mmbert_indexer.clean import Cleaner
 from mmbert_indexer.ledger import Ledger, Maker
 from mmbert_indexer.live import LivePiece, count_files, live
 from mmbert_indexer.records import RecordsWriter
 from mmbert_indexer.rejects import Reject, in_order
-from mmbert_indexer.shards import DamagedRows, Shards, folder_of
+from mmbert_indexer.shards import DamagedRows, Shards
 
-KEPT = 2  # generations: the current one and the one before it
 BYTES_A_PIECE = 2200  # of records, measured with full text and indexes
 _PACKAGES = ("mmbert", "numpy", "symusic", "music21", "soundfile", "torch", "faiss-cpu", "faiss-gpu")
 
@@ -77,13 +77,10 @@ class Publisher:
         Raises:
             LostVectors: nothing was published, these pieces have to be embedded again.
         """
-        numbers = [number_of(n) for n in self.folder.names()]
-        if (current := self.folder.current_name()) is not None:
-            numbers.append(number_of(current))
-        name = f"gen-{max(numbers, default=0) + 1:06d}"
+        name = self.folder.next_name()
         generations = self.folder.generations
         building = generations / f"{name}.building-{os.getpid()}"
-        self._sweep()
+        Cleaner(self.library).half_built()
         files.disk.make_folder(building)
         try:
             self._write(building, shards, report)
@@ -104,6 +101,7 @@ class Publisher:
             raise LibraryError(str(self.library), f"{name} does not read back ({e.fault})", "Is the disk sound?") from e
         files.write_file(self.library / "CURRENT", f"{name}\n".encode("ascii"))
         self.ledger.put("published", {"generation": name, "state": self._state()})
+        self.ledger.put("model", {"fingerprint": self.maker.fingerprint, "dim": self.dim})
         self.ledger.put("reader", self.maker.reader)
         self.ledger.commit()
 
@@ -167,38 +165,14 @@ class Publisher:
         digest.update(json.dumps([asdict(r) for r in in_order(self.passing)]).encode())
         return digest.hexdigest()
 
-    # ---- what is no longer needed ---------------------------------------------------------------------
-
     def clean(self) -> None:
-        """Delete generations but the current one and one whole one before it, and what no kept one was made from."""
-        current = self.folder.current_name()
-        kept = {current}
-        models = {self.maker.fingerprint}
-        for name in self.folder.names():
-            folder = self.folder.generations / name
-            try:
-                wanted = name == current or len(kept) < KEPT
-                manifest = check(folder, hashes=name != current) if wanted else None  # the current one was just read
-            except DamageError:
-                manifest = None
-            if manifest is None:
-                files.disk.remove_tree(folder)
-            else:
-                kept.add(name)
-                models.add(manifest["fingerprint"])
+        """Delete what the library no longer needs, now that all of this is published."""
+        cleaner = Cleaner(self.library)
+        models = {self.maker.fingerprint, *(manifest["fingerprint"] for manifest in cleaner.generations())}
         self.ledger.forget_models(models, self.maker.reader)
         self.ledger.commit()
-        work = self.library / "work"
-        needed = {folder_of(work, m) for m in models}
-        for folder in (work / "shards").iterdir():
-            if folder not in needed:
-                files.disk.remove_tree(folder)
-        self._sweep()
-
-    def _sweep(self) -> None:
-        """Delete what a killed build left half done: we hold the lock, so nobody is working on it."""
-        for path in self.folder.generations.glob("*.building-*"):
-            files.disk.remove_tree(path)
+        cleaner.model_folders(models)
+        cleaner.leftovers()
 
 
 def _block(shards: Shards, piece: LivePiece) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +26,18 @@ def folder_of(work: Path, fingerprint: str) -> Path:
     return work / "shards" / f"{SPACE}-{fingerprint[:8]}"
 
 
+def orphans(folder: Path, used: Collection[int]) -> list[Path]:
+    """Files of shards of which no row is in use; whatever bears no shard's name is none of ours."""
+    found = sorted(folder.glob("[0-9]*.*")) if folder.is_dir() else []
+    return [path for path in found if (stem := path.name.partition(".")[0]).isdigit() and int(stem) not in used]
+
+
 class Shards:
     """The shards of one model.
 
     Opening repairs what a kill left: bytes that the ledger does not know are cut off, and what the ledger believes to
     be in a shard that is gone or short, or that was altered since it was sealed, is forgotten (and will be embedded
-    again).
+    again). Shards of which the ledger knows nothing are deleted.
     """
 
     def __init__(self, work: Path, fingerprint: str, dim: int, ledger: Ledger) -> None:
@@ -46,6 +53,8 @@ class Shards:
             if self._sealed(number).exists() and not self._is_as_sealed(number):
                 self._mend(number, ledger)
         ledger.commit()
+        for path in orphans(self.folder, self.used):  # a new shard of that number must not meet them
+            files.disk.remove(path)
         self.number = max(self.used, default=0)
         if self._sealed(self.number).exists() or self.number == 0:
             self.number += 1
@@ -97,6 +106,12 @@ class Shards:
             raise DamagedRows(f"{self.folder.name}/{shard:06d}")
         return block
 
+    def mend_all(self, ledger: Ledger) -> None:
+        """Read every row, and forget the pieces whose rows are not what they were."""
+        for number in self.used:
+            ledger.forget_vectors(self._damaged(number, ledger), self.fingerprint)
+        ledger.commit()
+
     def close(self) -> None:
         """Close files."""
         self._handle.close()
@@ -116,15 +131,19 @@ class Shards:
 
     def _mend(self, number: int, ledger: Ledger) -> None:
         """Forget the pieces of an altered shard whose rows are not what they were; what is left is sealed anew."""
+        ledger.forget_vectors(self._damaged(number, ledger), self.fingerprint)
+        ledger.commit()
+        self._state(number, self._sealed(number))
+
+    def _damaged(self, number: int, ledger: Ledger) -> list[tuple[bytes, int]]:
+        """Pieces of a shard whose rows are not what they were."""
         damaged = []
         for key, row, rows, crc32 in ledger.blocks(self.fingerprint, number):
             try:
                 self.read(number, row, rows, crc32)
             except DamagedRows:
                 damaged.append(key)
-        ledger.forget_vectors(damaged, self.fingerprint)
-        ledger.commit()
-        self._state(number, self._sealed(number))
+        return damaged
 
     def _rows_there(self, number: int) -> int:
         for path in (self._sealed(number), self._growing(number)):

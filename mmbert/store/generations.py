@@ -22,6 +22,7 @@ from mmbert.types import Condition, Facets
 
 log = logging.getLogger("mmbert")
 _NAME = re.compile(r"gen-(\d{6,})")
+ASIDE = ".damaged"
 TRIES = 3  # a build may delete an old generation between the two steps of opening it
 
 
@@ -136,6 +137,16 @@ class LibraryFolder:
             return []
         return sorted(found, key=number_of, reverse=True)
 
+    def set_aside(self) -> list[Path]:
+        """Damaged generations that a repair took out of the readers' way."""
+        found = self.generations.glob(f"*{ASIDE}")
+        return sorted(path for path in found if _NAME.fullmatch(path.name.removesuffix(ASIDE)))
+
+    def next_name(self) -> str:
+        """A name for a new generation, beyond all that are or were in use; never made from the time."""
+        names = [*self.names(), *(path.name.removesuffix(ASIDE) for path in self.set_aside()), self.current_name()]
+        return f"gen-{max((number_of(n) for n in names if n), default=0) + 1:06d}"
+
     def current_name(self) -> str | None:
         """What CURRENT names; None where it is missing, or is no generation's name."""
         try:
@@ -170,14 +181,18 @@ class LibraryFolder:
 
     def _open(self, name: str, notice: str = "", *, hashes: bool = False) -> Generation:
         folder = self.generations / name
-        return Generation(folder, check(folder, hashes=hashes), notice)
+        manifest = check(folder, hashes=hashes)
+        try:
+            return Generation(folder, manifest, notice)
+        except FileNotFoundError as e:  # deleted after the check
+            raise DamageError(f"{Path(e.filename).name} is missing") from e
 
     def _fall_back(self, damaged: str | None, fault: str) -> Generation:
         what = f"{damaged} is damaged ({fault})" if damaged else fault
         for name in self.names():
             if name == damaged:
                 continue
-            notice = f"{what}. Serving {name}. Run: mmbert index verify {self.path}"
+            notice = f"{what}. Serving {name}. Run: mmbert index repair {self.path}"
             try:
                 generation = self._open(name, notice, hashes=True)
             except DamageError:
@@ -185,7 +200,7 @@ class LibraryFolder:
             log.warning(notice)
             return generation
         if damaged or self.names():
-            hint = "Run mmbert index build with the same folders: what it has embedded is kept."
+            hint = f"Run: mmbert index repair {self.path}"
             raise LibraryError(str(self.path), f"{what}, and no other generation is whole", hint)
         hint = "Run mmbert index build: what was done is kept."
         raise LibraryError(str(self.path), "holds no finished build yet", hint)

@@ -22,7 +22,7 @@ class DamageError(LibraryError):
     """
 
     def __init__(self, fault: str) -> None:
-        super().__init__("", fault, "Run mmbert index verify LIBRARY.")
+        super().__init__("", fault, "Run: mmbert index repair LIBRARY")
 
 
 def with_checksum(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def verify_library(path: str | Path) -> Verdict:
         fault = "is missing or unreadable" if current is None else f"names {current}, which is not there"
         found.insert(0, {"file": "CURRENT", "fault": fault})
     serving = current if current in whole else next(iter(whole), None)
-    for more, count in (_shards(folder.path), _ledger(folder.path)):
+    for more, count in (_shards(folder.path), check_ledger(folder.path)):
         found += more
         checked += count
     if not (folder.path / "LIBRARY.json").is_file():
@@ -87,7 +87,8 @@ def _shards(library: Path) -> tuple[list[dict[str, str]], int]:
     return found, checked
 
 
-def _ledger(library: Path) -> tuple[list[dict[str, str]], int]:
+def check_ledger(library: Path) -> tuple[list[dict[str, str]], int]:
+    """(damages, files read) of the ledger."""
     path = library / "work" / "ledger.sqlite"
     if not path.exists():
         return [], 0  # a library may be given away without its work folder

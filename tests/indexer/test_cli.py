@@ -69,6 +69,9 @@ def test_build_as_a_table_tells_titles_nothing(run, library, music):
         (("info", "MUSIC"), 4, "is not a library"),
         (("verify", "NOWHERE"), 4, "does not exist"),
         (("remove", "NOWHERE", "MUSIC"), 4, "does not exist"),
+        (("repair", "NOWHERE"), 4, "does not exist"),
+        (("repair", "MUSIC"), 4, "is not a library"),
+        (("gc", "NOWHERE"), 4, "does not exist"),
         (("nonsense",), 2, "nonsense"),
     ],
 )
@@ -140,3 +143,28 @@ def test_markup_in_names_is_no_markup(run, library, music):
     assert "\x1b" not in out + err
     run("remove", library, music / "[red]bad.mid")
     assert open_library(library).current().n_pieces == 6
+
+
+def test_repair_and_gc(run, library, music):
+    run("build", library, music)
+    (music / "new.mid").write_bytes(midi(90))
+    run("build", library, music)
+    assert "nothing was damaged" in run("repair", library)[1]
+    path = library / "generations/gen-000002/joint.windows.f16"
+    os.truncate(path, 100)
+    _, _, err = run("info", library)
+    assert "gen-000002 is damaged (joint.windows.f16: 384 bytes expected, 100 found). Serving gen-000001." in err
+    assert err.rstrip().endswith(f"Run: mmbert index repair {library}")
+    code, _, err = run("verify", library)
+    assert (code, err.rstrip().splitlines()[-1]) == (4, f"Serving gen-000001. Run: mmbert index repair {library}")
+    code, told, _ = run("gc", library, "--json")
+    assert (code, told["error"]["hint"]) == (4, f"Run: mmbert index repair {library}")
+    code, report, _ = run("repair", library, "--json")
+    assert (code, report["before"], report["generation"], report["left"]) == (0, "gen-000002", "gen-000003", [])
+    assert run("verify", library)[0] == 0
+    code, report, _ = run("gc", library, "--json")
+    assert (code, report["kept"], report["deleted"]) == (
+        0, ["gen-000003", "gen-000001"], ["generations/gen-000002.damaged"],
+    )  # fmt: skip
+    assert report["bytes"] > 10_000
+    assert "0.0 MB" in run("gc", library)[1]

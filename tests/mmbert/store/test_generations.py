@@ -41,7 +41,7 @@ def test_without_a_usable_current_the_newest_whole_generation_serves(library, te
         (library / "CURRENT").write_text(text, errors="surrogateescape")
     generation = open_library(library).current()
     assert (generation.name, generation.n_pieces) == ("gen-000002", 10)
-    assert f"Serving gen-000002. Run: mmbert index verify {library}" in generation.notice
+    assert f"Serving gen-000002. Run: mmbert index repair {library}" in generation.notice
     verdict = verify_library(library)
     assert [d["file"] for d in verdict.damaged] == ["CURRENT"]
 
@@ -102,7 +102,7 @@ def test_damage_met_after_opening_is_a_sentence(library):
     data = bytearray(path.read_bytes())
     data[4096:] = b"\xff" * (len(data) - 4096)
     path.write_bytes(data)
-    with pytest.raises(LibraryError, match="mmbert index verify"):
+    with pytest.raises(LibraryError, match="mmbert index repair"):
         generation.full_text(["tune"], 3)
 
 
