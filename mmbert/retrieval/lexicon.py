@@ -219,6 +219,18 @@ def forms() -> dict[str, tuple[Reading, ...]]:
 
 
 @cache
+def things() -> dict[str, tuple[Reading, ...]]:
+    """Instruments and forms together."""
+    return instruments() | forms()
+
+
+@cache
+def things_pattern() -> str:
+    """A regular expression of all :func:`things`."""
+    return alternatives(things())
+
+
+@cache
 def paces() -> dict[str, tuple[Reading, ...]]:
     """Words of pace -> one reading ``pace=slow`` ...; a quickstep is a dance."""
     return {w.replace("-", "[- ]"): (("pace", "=", name),) for name, words in PACE.items() for w in words.split()}

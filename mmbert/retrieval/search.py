@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from mmbert.retrieval.order import arranged
 from mmbert.retrieval.shortlist import (
     HALF_FOUND,
     Meaning,
-    best_place,
+    best_places,
     by_conditions,
     by_meaning,
     by_words,
@@ -25,7 +25,7 @@ from mmbert.retrieval.shortlist import (
     texts_of,
 )
 from mmbert.retrieval.versions import fold_versions
-from mmbert.types import Answer, Condition, Hit, Query
+from mmbert.types import Answer, Condition, Facets, Hit, Place, Query
 
 if TYPE_CHECKING:
     from mmbert.store import Generation
@@ -45,6 +45,15 @@ class _Evidence:
     @property
     def nearest(self) -> Meaning | None:
         return self.example or self.meaning
+
+
+@dataclass(frozen=True)
+class _Records:
+    """What the library has recorded of the hits, by row; read at once."""
+
+    facets: Mapping[int, Facets]
+    texts: Mapping[int, Sequence[tuple[str, str]]]
+    places: Mapping[int, Place]
 
 
 def search(
@@ -87,9 +96,11 @@ def search(
     ranked = ranking(evidence.fused, np.flatnonzero(keep))
     rows = arranged(generation, ranked, order, compares=like is not None or bool(query.words))
     shares = shares_beaten(evidence.fused)
+    groups = fold_versions(generation, rows, limit)
+    read = _read(generation, [row for row, _ in groups], evidence.nearest)
     hits = tuple(
-        _hit(generation, query, evidence, row, rank, float(shares[row]), folded, like)
-        for rank, (row, folded) in enumerate(fold_versions(generation, rows, limit), 1)
+        _hit(generation, query, evidence, read, row, rank, float(shares[row]), folded, like)
+        for rank, (row, folded) in enumerate(groups, 1)
     )
     nothing = not hits or _nothing_fits(generation, embedder, query, evidence, keep, like)
     return Answer(query, hits, nothing, int(keep.sum()))
@@ -135,24 +146,31 @@ def _nothing_fits(
     return float(evidence.meaning.similarity[keep].max()) < nonsense_level(generation, embedder())
 
 
+def _read(generation: Generation, rows: Sequence[int], near: Meaning | None) -> _Records:
+    facets = generation.facets_of(rows)
+    places = best_places(generation, facets, None if near is None else near.vector)
+    return _Records(facets, texts_of(generation, rows), places)
+
+
 def _hit(
     generation: Generation,
     query: Query,
     evidence: _Evidence,
+    read: _Records,
     row: int,
     rank: int,
     share: float,
     folded: Sequence[int],
     like: Example | None,
 ) -> Hit:
-    facets, pieces, near = generation.facets(row), generation.pieces, evidence.nearest
-    place = best_place(generation, row, None if near is None else near.vector)
+    facets, pieces, near = read.facets[row], generation.pieces, evidence.nearest
+    place = read.places[row]
     grounds = Grounds(
         facets=facets,
         fitting=[c for c, fit in zip(query.conditions, evidence.fitting[:, row], strict=True) if fit],
         missing=[c for c, miss in zip(query.conditions, evidence.failing[:, row], strict=True) if miss],
         lexical=query.lexical if evidence.words[row] > 0 else "",
-        texts=texts_of(generation, row),
+        texts=read.texts[row],
         place=None if near is None else place,
         to=f"“{like.name}”" if like is not None else "your words",
         example=None if like is None else like.facets,

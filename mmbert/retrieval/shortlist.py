@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from mmbert.facets import fold
 from mmbert.retrieval.conditions import fits
-from mmbert.types import Condition, Place
+from mmbert.types import Condition, Facets, Place
 
 if TYPE_CHECKING:
     from mmbert.store import Generation
@@ -59,21 +59,25 @@ def by_words(generation: Generation, lexical: str) -> np.ndarray:
         return scores
     patterns = [re.compile(rf"\b{re.escape(t)}(?:s|es)?\b") for t in terms]
     found = generation.full_text(terms, TEXT_HITS)
+    texts = texts_of(generation, [row for row, _ in found])
     for row, bm25 in found:
-        text = fold(" ".join(text for _, text in texts_of(generation, row)))
+        text = fold(" ".join(text for _, text in texts[row]))
         share = sum(p.search(text) is not None for p in patterns) / len(patterns)
         if share:
             scores[row] = share**2 * (1 - BM25_SHARE) + BM25_SHARE * bm25 / max(found[0][1], 1e-9)
     return scores
 
 
-def texts_of(generation: Generation, row: int) -> list[tuple[str, str]]:
-    """A piece's own words by the name of where they stand, the telling ones first."""
-    pieces = generation.pieces
-    texts = [("title", pieces.title[row]), ("composer", pieces.composer[row])]
-    texts += [("description", generation.metadata(row).get("description")), ("form", pieces.form[row])]
-    texts += [("file name", " ".join(generation.paths(row)))]
-    return [(name, text) for name, text in texts if text]
+def texts_of(generation: Generation, rows: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
+    """The own words of some pieces by the name of where they stand, the telling ones first."""
+    pieces, metadata, paths = generation.pieces, generation.metadata_of(rows), generation.paths_of(rows)
+    found = {}
+    for row in rows:
+        texts = [("title", pieces.title[row]), ("composer", pieces.composer[row])]
+        texts += [("description", metadata[row].get("description")), ("form", pieces.form[row])]
+        texts += [("file name", " ".join(paths[row]))]
+        found[row] = [(name, text) for name, text in texts if text]
+    return found
 
 
 def by_conditions(generation: Generation, conditions: Sequence[Condition], pace_unit: str | None) -> np.ndarray:
@@ -93,11 +97,23 @@ def named(generation: Generation, conditions: Sequence[Condition]) -> np.ndarray
     return tier
 
 
-def best_place(generation: Generation, row: int, vector: np.ndarray | None) -> Place:
-    """The passage of a piece that is nearest to a vector; without a vector (or passages) the whole piece."""
-    windows = generation.windows.of_piece(row)
-    if vector is not None and len(windows):
-        near = generation.vectors.rows(WINDOWS, windows) @ vector
-        return generation.windows.place(int(windows[int(np.argmax(near))]))
-    facets = generation.facets(row)
+def best_places(generation: Generation, facets: Mapping[int, Facets], vector: np.ndarray | None) -> dict[int, Place]:
+    """Of each piece the passage that is nearest to a vector; without a vector (or passages) the whole piece.
+
+    Args:
+        generation: The open library.
+        facets: Rows of the pieces, and their facts.
+        vector: float32 [d], or None.
+    """
+    best: dict[int, int] = {}
+    for row in facets if vector is not None else ():
+        windows = generation.windows.of_piece(row)
+        if len(windows):
+            near = generation.vectors.rows(WINDOWS, windows) @ vector
+            best[row] = int(windows[int(np.argmax(near))])
+    places = generation.places_of(best.values())
+    return {row: places[best[row]] if row in best else _whole(fact) for row, fact in facets.items()}
+
+
+def _whole(facets: Facets) -> Place:
     return Place(0.0, float(facets.duration_s or 0.0), None if facets.bars is None else 0, facets.bars)

@@ -18,10 +18,9 @@ from mmbert.retrieval.lexicon import (
     RELATIVE,
     STOP,
     Reading,
-    alternatives,
-    forms,
-    instruments,
     paces,
+    things,
+    things_pattern,
 )
 from mmbert.retrieval.names import Found, Names, one_slip
 from mmbert.retrieval.numbers import read_numbers
@@ -108,8 +107,7 @@ def _vocabulary(s: Sentence) -> None:
     s.mark(r"\bandante con moto\b", ("pace", "=", "moderate"))
     s.mark(r"\ballegro (?:moderato|ma non troppo|non troppo)\b", ("pace", "=", "brisk"))
     s.mark(r"\bminuets? and trios?\b", ("form", "=", "minuet"))
-    tables = instruments() | forms()
-    s.each(rf"\b(?:{alternatives(tables)})\b", lambda m: tables[m.group()])
+    s.each(rf"\b(?:{things_pattern()})\b", lambda m: things()[m.group()])
     for word, readings in paces().items():
         s.mark(rf"\b{word}\b", *readings)
     for pattern, reading in QUALITIES:
@@ -146,7 +144,7 @@ def _is_title(s: Sentence, found: Found) -> bool:
 
 def _slips(s: Sentence, names: Names) -> None:
     """Words with one wrong letter: instruments, forms, surnames; six letters at least."""
-    tables = instruments() | forms()
+    tables = things()
     for m in list(s.free_words()):
         word = m.group()
         if len(word) < _SLIP_LETTERS or word in NO_SLIPS:

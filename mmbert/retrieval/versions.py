@@ -7,6 +7,7 @@ nearly coincide and they have as many bars and notes.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,6 @@ import numpy as np
 from mmbert.facets import fold
 from mmbert.retrieval.lexicon import NO_COMPOSER, PACE, STOP, forms, instruments
 from mmbert.retrieval.names import surnames_of
-from mmbert.types import Facets
 
 if TYPE_CHECKING:
     from mmbert.store import Generation
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SAME_VECTOR = 0.98
 SAME_NOTES = 0.005  # relative difference of bars, notes a bar and notes at once
 COMPARED = 200  # leaders that a piece is compared with by vector: the top of the ranking
+BLOCK = 256  # pieces whose vectors are read and compared at once
 LOOKED_AHEAD = 200  # rows behind the last hit wanted that are still folded into the hits before them
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
@@ -36,6 +37,7 @@ _NO_NAMES = frozenset(
 )
 
 
+@lru_cache(maxsize=1 << 16)
 def title_key(title: str | None, composer: str | None) -> tuple[str, str] | None:
     """What versions share by name; None where the title names a kind of piece rather than a piece.
 
@@ -77,63 +79,83 @@ def _grouped(generation: Generation, order: np.ndarray, most: int) -> list[list[
     leaders: list[int] = []
     folded: dict[int, list[int]] = {}
     by_title: dict[tuple[str, str], int] = {}
-    vectors = _Leaders(generation)
+    same = _Leaders(generation, order, min(most, COMPARED))
     behind = 0
-    for row in map(int, order):
+    for place, row in enumerate(map(int, order)):
         behind += len(leaders) >= most
         if behind > LOOKED_AHEAD:
             break
         key = title_key(generation.pieces.title[row], generation.pieces.composer[row])
         leader = by_title.get(key) if key else None
-        if leader is None and len(leaders) < max(most, COMPARED):
-            leader = vectors.same_as(row)
+        if leader is None:
+            leader = same.leader(place)
         if leader is not None:
             folded[leader].append(row)
             continue
         leaders.append(row)
         folded[row] = []
-        vectors.add(row)
+        same.add(place)
         if key:
             by_title[key] = row
     return [[row, *folded[row]] for row in leaders]
 
 
 class _Leaders:
-    """Vectors of the first pieces shown, to find the same notes under another name."""
+    """Vectors and sizes of the first pieces shown, to find the same notes under another name.
 
-    def __init__(self, generation: Generation) -> None:
-        self._generation = generation
-        self._rows: list[int] = []
-        self._vectors = np.zeros((COMPARED, generation.vectors.dim), dtype=np.float32)
+    Args:
+        generation: The open library.
+        order: Rows, best first; a *place* is an index into it.
+        most: How many leaders are compared with.
+    """
 
-    def add(self, row: int) -> None:
-        if len(self._rows) < COMPARED:
-            self._vectors[len(self._rows)] = self._generation.vectors.rows("joint/pieces", [row])[0]
-            self._rows.append(row)
+    def __init__(self, generation: Generation, order: np.ndarray, most: int) -> None:
+        self._generation, self._order = generation, order
+        self._places: list[int] = []
+        self._vectors = np.zeros((most, generation.vectors.dim), np.float32)
+        self._sizes = np.zeros((most, 4))
+        self._start, self._block, self._block_sizes = 0, self._vectors[:0], self._sizes[:0]
 
-    def same_as(self, row: int) -> int | None:
-        if not self._rows:
-            return None
-        near = self._vectors[: len(self._rows)] @ self._generation.vectors.rows("joint/pieces", [row])[0]
-        for i in np.flatnonzero(near >= SAME_VECTOR):
-            if same_size(self._generation.facets(row), self._generation.facets(self._rows[i])):
-                return self._rows[i]
+    def add(self, place: int) -> None:
+        """The piece at this place is one that others may be versions of."""
+        if (n := len(self._places)) < len(self._vectors):
+            self._vectors[n], self._sizes[n] = self._read(place)
+            self._places.append(place)
+
+    def leader(self, place: int) -> int | None:
+        """Row of the first leader with the same notes as the piece at this place; None where there is none."""
+        vector, size = self._read(place)
+        near = np.flatnonzero(self._vectors[: len(self._places)] @ vector >= SAME_VECTOR)
+        for i in near[same_size(size, self._sizes[near])] if len(near) else ():
+            return int(self._order[self._places[i]])
         return None
 
+    def _read(self, place: int) -> tuple[np.ndarray, np.ndarray]:
+        """Vector and size of a piece, read with those that follow it in the ranking."""
+        if place >= self._start + len(self._block):
+            rows = self._order[place : place + BLOCK]
+            self._start, self._block = place, self._generation.vectors.rows("joint/pieces", rows)
+            self._block_sizes = _sizes(self._generation, rows)
+        return self._block[place - self._start], self._block_sizes[place - self._start]
 
-def same_size(a: Facets, b: Facets) -> bool:
+
+def same_size(one: np.ndarray, others: np.ndarray) -> np.ndarray:
     """As many bars, notes and voices, and the same compass: what a transposition or another format keeps.
 
-    >>> tune = Facets(bars=16, notes_per_bar=6.5, polyphony=1.9, pitch_low=55, pitch_high=74)
-    >>> up = Facets(bars=16, notes_per_bar=6.5, polyphony=1.9, pitch_low=57, pitch_high=76)
-    >>> same_size(tune, up), same_size(tune, Facets(bars=16)), same_size(Facets(), Facets())
-    (True, False, False)
+    Args:
+        one: float64 [4]: bars, notes a bar, notes at once, compass; NaN where unknown.
+        others: float64 [n, 4].
+
+    Returns:
+        bool [n].
+
+    >>> same_size(np.array([16, 6.5, 1.9, 19]), np.array([[16, 6.51, 1.9, 19], [16, 6.5, 1.9, np.nan], [8, 6.5, 2, 9]]))
+    array([ True, False, False])
     """
-    one, two = _size(a), _size(b)
-    return one is not None and two is not None and bool(np.allclose(one, two, rtol=SAME_NOTES))
+    return (np.abs(others - one) <= 1e-8 + SAME_NOTES * np.abs(others)).all(axis=1)
 
 
-def _size(f: Facets) -> tuple[float, ...] | None:
-    if f.bars is None or f.notes_per_bar is None or f.polyphony is None or f.pitch_low is None or f.pitch_high is None:
-        return None
-    return f.bars, f.notes_per_bar, f.polyphony, f.pitch_high - f.pitch_low
+def _sizes(generation: Generation, rows: np.ndarray) -> np.ndarray:
+    low, high = (generation.numbers(name)[rows] for name in ("pitch_low", "pitch_high"))
+    counts = (generation.numbers(name)[rows] for name in ("bars", "notes_per_bar", "polyphony"))
+    return np.stack([*counts, high - low], axis=1)

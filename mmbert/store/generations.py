@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from mmbert.errors import LibraryError
 from mmbert.store.manifest import DamageError, check, refuse_newer
 from mmbert.store.records import PieceTable, Records, WindowTable
 from mmbert.store.vectors import VectorStore
-from mmbert.types import Condition, Facets
+from mmbert.types import Condition, Facets, Place
 
 log = logging.getLogger("mmbert")
 _NAME = re.compile(r"gen-(\d{6,})")
@@ -63,15 +64,31 @@ class Generation:
 
     def facets(self, row: int) -> Facets:
         """Measured facts of a piece."""
-        return self._records.facets(row)
+        return self._records.facets([row])[row]
 
     def metadata(self, row: int) -> dict[str, str]:
         """What the piece's file states in words."""
-        return self._records.metadata(row)
+        return self._records.metadata([row])[row]
 
     def paths(self, row: int) -> list[str]:
         """All files that hold the piece, in order."""
-        return self._records.paths(row)
+        return self._records.paths([row])[row]
+
+    def facets_of(self, rows: Iterable[int]) -> dict[int, Facets]:
+        """Measured facts of some pieces, read at once."""
+        return self._records.facets(rows)
+
+    def metadata_of(self, rows: Iterable[int]) -> dict[int, dict[str, str]]:
+        """What the files of some pieces state in words, read at once."""
+        return self._records.metadata(rows)
+
+    def paths_of(self, rows: Iterable[int]) -> dict[int, list[str]]:
+        """All files of some pieces, in order, read at once."""
+        return self._records.paths(rows)
+
+    def places_of(self, window_rows: Iterable[int]) -> dict[int, Place]:
+        """Where in their pieces some windows lie, read at once."""
+        return self._records.places(window_rows)
 
     def fits(self, condition: Condition) -> np.ndarray:
         """int8 [n_pieces]: 1 where the condition holds, 0 where not, -1 where the facet is unknown."""

@@ -20,6 +20,7 @@ from mmbert.store.schema import TEXT_COLUMNS
 from mmbert.types import Condition, Facets, Place
 
 TERMS_AT_MOST, TERM_LENGTH = 64, 200  # of one question
+KEYS_AT_ONCE = 500  # variables of one statement; every SQLite takes 999
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class WindowTable:
 
     def place(self, window_row: int) -> Place:
         """Where in its piece a window lies."""
-        return self._records.place(int(window_row))
+        return self._records.places([window_row])[int(window_row)]
 
 
 class Records:
@@ -113,29 +114,42 @@ class Records:
             windows=np.array(windows, np.int32),
         )
 
-    def facets(self, row: int) -> Facets:
-        """Measured facts of a piece."""
-        return from_mapping(json.loads(self._one("SELECT facets FROM piece WHERE id=?", row)[0]))
+    def facets(self, rows: Iterable[int]) -> dict[int, Facets]:
+        """Measured facts of some pieces.
 
-    def metadata(self, row: int) -> dict[str, str]:
-        """What the piece's file states in words."""
-        return json.loads(self._one("SELECT metadata FROM piece WHERE id=?", row)[0])
+        Raises:
+            IndexError: a row is not in this generation.
+        """
+        return {row: from_mapping(json.loads(text)) for row, text in self._each("SELECT id, facets FROM piece", rows)}
 
-    def paths(self, row: int) -> list[str]:
-        """All files that hold the piece."""
-        return [
-            os.fsdecode(p) for (p,) in self._all("SELECT path FROM file WHERE piece_id=? ORDER BY path", [int(row)])
-        ]
+    def metadata(self, rows: Iterable[int]) -> dict[int, dict[str, str]]:
+        """What the files of some pieces state in words."""
+        return {row: json.loads(text) for row, text in self._each("SELECT id, metadata FROM piece", rows)}
 
-    def place(self, window_row: int) -> Place:
-        """Where in its piece a window lies."""
-        return Place(*self._one('SELECT start_s, end_s, start_bar, end_bar FROM window WHERE "row"=?', window_row))
+    def paths(self, rows: Iterable[int]) -> dict[int, list[str]]:
+        """All files of some pieces, in order."""
+        found: dict[int, list[str]] = {}
+        for row, path in self._each("SELECT piece_id, path FROM file", rows, key="piece_id", order="path"):
+            found.setdefault(row, []).append(os.fsdecode(path))
+        return found
 
-    def _one(self, statement: str, row: int) -> tuple:
-        found = self._all(statement, [int(row)])
-        if not found:
-            raise IndexError(f"row {row} is not in this generation")
-        return found[0]
+    def places(self, window_rows: Iterable[int]) -> dict[int, Place]:
+        """Where in their pieces some windows lie."""
+        statement = 'SELECT "row", start_s, end_s, start_bar, end_bar FROM window'
+        return {row: Place(*place) for row, *place in self._each(statement, window_rows, key='"row"')}
+
+    def _each(self, statement: str, rows: Iterable[int], *, key: str = "id", order: str = "") -> list[tuple]:
+        """Rows of a table by their key: one statement for as many as SQLite takes at once."""
+        wanted = list(dict.fromkeys(map(int, rows)))
+        found: list[tuple] = []
+        for start in range(0, len(wanted), KEYS_AT_ONCE):
+            keys = wanted[start : start + KEYS_AT_ONCE]
+            marks = ",".join("?" * len(keys))
+            found += self._all(f"{statement} WHERE {key} IN ({marks})" + (f" ORDER BY {order}" if order else ""), keys)
+        if len({row[0] for row in found}) < len(wanted):
+            missing = set(wanted) - {row[0] for row in found}
+            raise IndexError(f"row {min(missing)} is not in this generation")
+        return found
 
     def fits(self, condition: Condition) -> np.ndarray:
         """int8 [n_pieces]: 1 true, 0 false, -1 unknown."""

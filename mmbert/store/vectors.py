@@ -1,7 +1,9 @@
 """Vectors of a generation: plain float16 matrices, searched exactly by FAISS.
 
-The files are the truth, one row after the other. The FAISS index is made from the same bytes when a space is first
-searched (float16 codes are copied, not converted: 0.04 s for 100,000 rows of 256) and is never written.
+The files are the truth, one row after the other. They are mapped, and a FAISS index is a view of the mapping: half
+floats are what its codes are, so nothing is read before it is searched, nothing is copied, and the memory that the
+rows take is the system's page cache, shared by all processes and given back when it is short. No index is ever written
+or read from a file.
 
 Where FAISS was built for GPUs and there is one, unfiltered searches run there. That path has run against a stand-in for
 FAISS's GPU classes alone, never on a device.
@@ -9,13 +11,15 @@ FAISS's GPU classes alone, never on a device.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from mmbert import _runtime
+from mmbert import _runtime  # noqa: F401  (before faiss is imported)
 from mmbert.errors import LibraryError, MissingExtraError
 
 SPACES = ("joint/pieces", "joint/windows")
@@ -113,19 +117,23 @@ def _faiss() -> Any:
         import faiss
     except ModuleNotFoundError as e:
         raise MissingExtraError.of("faiss", "cpu") from e
-    if _runtime.ONE_FAISS_THREAD:
-        faiss.omp_set_num_threads(1)
     return faiss
 
 
 class _Index:
-    """FAISS over the rows as they lie in the file: its half floats are the same sixteen bits."""
+    """FAISS over the rows as they lie in the file: its half floats are the same sixteen bits.
+
+    The matrix must outlive the index, which points into it.
+    """
 
     def __init__(self, matrix: np.ndarray) -> None:
         self._faiss = faiss = _faiss()
         kind, metric = faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+        self._matrix = matrix
         self._cpu = faiss.IndexScalarQuantizer(matrix.shape[1], kind, metric)
-        faiss.copy_array_to_vector(np.ascontiguousarray(matrix).view(np.uint8).ravel(), self._cpu.codes)
+        codes = matrix.view(np.uint8).reshape(-1)
+        nobody = self._cpu.codes.owner  # of an empty vector: the pages are let go with the matrix
+        self._cpu.codes = faiss.MaybeOwnedVectorUInt8.create_view(faiss.swig_ptr(codes), codes.size, nobody)
         self._cpu.ntotal = len(matrix)
         self._gpu = _on_gpu(faiss, matrix)
         self._gpu_lock = Lock()  # FAISS's GPU resources serve one thread at a time
@@ -140,8 +148,20 @@ class _Index:
         if allowed is not None:
             bitmap = np.packbits(np.asarray(allowed, bool), bitorder="little")
             parameters = self._faiss.SearchParameters(sel=self._faiss.IDSelectorBitmap(bitmap))
-        similarity, row = self._cpu.search(query, k, params=parameters)
+        with _one_thread(self._faiss):
+            similarity, row = self._cpu.search(query, k, params=parameters)
         return similarity[0], row[0]
+
+
+@contextmanager
+def _one_thread(faiss: Any) -> Iterator[None]:
+    """FAISS divides questions among threads, not rows: for one question the others only wait, and wait busily."""
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)  # of this thread alone
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 def _on_gpu(faiss: Any, matrix: np.ndarray) -> Any:

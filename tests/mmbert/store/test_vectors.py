@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -160,3 +161,20 @@ def test_a_gpu_answers_where_faiss_has_one_and_filters_stay_with_the_cpu(tmp_pat
     store.search("joint/pieces", rows[:1], 5, np.arange(3000) < 50)
     store.search("joint/pieces", rows[:1], 2900)
     assert asked == [6, 6]
+
+
+def test_rows_are_searched_where_they_lie_and_not_copied(tmp_path):
+    rows = np.lib.stride_tricks.as_strided(latent(1), (100_000, DIM), (0, 4))
+    store = store_of(tmp_path, rows)
+    before = private_bytes()
+    similarity, _ = store.search("joint/windows", rows[:1], 3)
+    assert similarity[0] == pytest.approx(1, abs=1e-3)
+    assert private_bytes() - before < rows.size  # half of what the half floats take
+
+
+def private_bytes():
+    """Memory of this process that is no file's."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        pytest.skip("only Linux says it")
+    return next(int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith("RssAnon"))
