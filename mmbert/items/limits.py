@@ -15,6 +15,7 @@ class Limits:
         file_bytes: A file of notes or text as it lies on disk.
         recording_bytes: A recording as it lies on disk.
         recording_seconds: Sound decoded from one recording.
+        recording_samples: Samples of one channel decoded from one recording; an hour at 48 kHz, which is 0.7 GB.
         recording_channels: Channels of a recording.
         notes: Notes of one piece, repeats played.
         bars: Bars of one piece, repeats played.
@@ -38,6 +39,7 @@ class Limits:
     file_bytes: int = 64 * MIB
     recording_bytes: int = 2048 * MIB
     recording_seconds: float = 3600.0
+    recording_samples: int = 3600 * 48_000
     recording_channels: int = 32
     notes: int = 1_000_000
     bars: int = 30_000

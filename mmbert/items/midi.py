@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmbert.items import bounds, chords, midi_scan
+from mmbert.items import bounds, chords, midi_events, midi_scan
 from mmbert.items.metres import valid
 from mmbert.items.roles import with_roles
 from mmbert.items.text import clean
@@ -43,7 +43,11 @@ def read(file: File) -> Iterator[Item]:
         chunks = midi_scan.scan(data, limits.tracks)
     except midi_scan.ScanError as fault:
         raise file.refuse(fault.fault, fault.hint, fault.code) from None
-    parsed = _parsed(file, data[midi_scan.start_of(data) :])
+    for number, (start, stop) in enumerate(chunks.tracks):
+        if (at := midi_events.fault_at(data, start, stop)) is not None:
+            words = f"has an event in track {number} that cannot be followed (at byte {at})"
+            raise file.refuse(words, "Is it damaged?", "E_MIDI_DAMAGED")
+    parsed = _parsed(file, midi_scan.only(data, chunks))
     bounds.check_notes(file, sum(len(t.notes) for t in parsed.tracks), "E_MIDI_LIMIT")
     events = len(parsed.tempos) + len(parsed.time_signatures) + len(parsed.key_signatures)
     bounds.check_map(file, events, "E_MIDI_LIMIT")

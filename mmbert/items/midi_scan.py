@@ -84,6 +84,13 @@ def scan(data: bytes, max_tracks: int) -> Chunks:
     return Chunks(form, division, tuple(tracks))
 
 
+def only(data: bytes, chunks: Chunks) -> bytes:
+    """The file with nothing but its header and the tracks that were looked into."""
+    tracks = (b"MTrk" + (stop - start).to_bytes(4) + data[start:stop] for start, stop in chunks.tracks)
+    fields = (n.to_bytes(2) for n in (chunks.format, len(chunks.tracks), chunks.division))
+    return b"".join((b"MThd\0\0\0\6", *fields, *tracks))
+
+
 @dataclass(frozen=True)
 class Statements:
     """What the events before each track's first note state.

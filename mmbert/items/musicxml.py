@@ -8,6 +8,7 @@ endings and da capos are **not** played out: the written order is played once. G
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ import numpy as np
 
 from mmbert.items import bounds, chords, xml_safe
 from mmbert.items.metres import metre_map
-from mmbert.items.musicxml_part import Measure, PartReader, round_half_up
+from mmbert.items.musicxml_part import Measure, NumberFault, PartReader, divisions_of, round_half_up
 from mmbert.items.roles import program_of, with_roles
 from mmbert.items.text import clean
 from mmbert.symbolic.score import NOTE, Part, Score
@@ -47,13 +48,17 @@ def read(file: File) -> Iterator[Item]:
     """The one piece of a MusicXML file.
 
     Raises:
-        ItemError: E_XML_*, E_ZIP_* (see :mod:`mmbert.items.xml_safe`), E_NOT_MUSICXML, E_MUSICXML_LIMIT, E_EMPTY.
+        ItemError: E_XML_*, E_ZIP_* (see :mod:`mmbert.items.xml_safe`), E_NOT_MUSICXML, E_MUSICXML_LIMIT,
+            E_MUSICXML_DAMAGED, E_EMPTY.
     """
     data = xml_safe.unpack(file) if file.head[:4] == b"PK\x03\x04" else file.data
     root = xml_safe.tree(file, data)
     if root.tag not in _ROOTS:
         raise file.refuse(NOT[1], NOT[2], NOT[0])
-    score = _score(file, root)
+    try:
+        score = _score(file, root)
+    except NumberFault as fault:
+        raise file.refuse(str(fault), "Is it damaged?", fault.code) from None
     bounds.check_length(file, score, "E_MUSICXML_LIMIT")
     yield Item("score", file.source(), metadata(root), score=score)
 
@@ -100,9 +105,8 @@ def _unit(root: Element) -> int:
     """Units a quarter in which every division of the file is whole."""
     unit = 1
     for divisions in {d.text for d in root.iter("divisions")}:
-        value = int(float(divisions or 1))
-        if value > 0 and unit < 10**9:
-            unit = int(np.lcm(unit, value))
+        whole = math.lcm(unit, max(1, int(divisions_of(divisions))))
+        unit = whole if whole < 10**9 else unit
     return unit
 
 
@@ -119,7 +123,7 @@ def _score(file: File, root: Element) -> Score:
         fault = f"has {len(measures)} parts (at most {file.limits.tracks} are read)"
         raise file.refuse(fault, "Is it one piece?", "E_MUSICXML_LIMIT")
     declared = {p.get("id", ""): p for p in root.findall("part-list/score-part")}
-    readers = [PartReader(unit, declared.get(id_)) for id_ in measures]
+    readers = [PartReader(unit, file.limits.quarters * unit, declared.get(id_)) for id_ in measures]
     read = [[r.measure(m) for m in ms] for r, ms in zip(readers, measures.values())]
     starts = _lines(read)
     rows, parts = _rows(readers, read, starts)

@@ -22,6 +22,33 @@ _SNARE = 38  # an unpitched note whose instrument states no sound
 _SKIPPED = {"grace", "cue"}
 
 
+class NumberFault(ValueError):
+    """An element that needs a number and holds none, or one beyond all music: the words and the code of a reason."""
+
+    def __init__(self, words: str, code: str = "E_MUSICXML_LIMIT") -> None:
+        super().__init__(words)
+        self.code = code
+
+
+def number_in(text: str | None, name: str, default: float = 0.0) -> float:
+    """The number in an element; ``default`` where it is empty.
+
+    Raises:
+        NumberFault: it is no number, or larger than a thousand million.
+    """
+    text = (text or "").strip()
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        words = f'has "{clean(text, 20)}" in <{name}>, which needs a number'
+        raise NumberFault(words, "E_MUSICXML_DAMAGED") from None
+    if not abs(value) <= 1e9:
+        raise NumberFault(f"has {clean(text, 20)} in <{name}>, which no music needs")
+    return value
+
+
 def round_half_up(values: np.ndarray) -> np.ndarray:
     """int64 of float64, halves up."""
     return np.floor(values + 0.5).astype(np.int64)
@@ -48,11 +75,12 @@ class PartReader:
 
     Args:
         unit: Units a quarter note.
+        longest: Units that a measure may last.
         declared: The part's ``score-part``.
     """
 
-    def __init__(self, unit: int, declared: Element | None) -> None:
-        self.unit = unit
+    def __init__(self, unit: int, longest: int, declared: Element | None) -> None:
+        self.unit, self.longest = unit, longest
         self.scale: float = unit  # units a division
         self.metre: Metre | None = None
         self.transpose: dict[str | None, int] = {}
@@ -96,6 +124,8 @@ class PartReader:
                 self._sound(child, out, now)
             if now > out.length:
                 out.length = now
+        if out.length > self.longest:
+            raise NumberFault(f"has a measure of {out.length / self.unit:.4g} quarter notes")
         out.metre = self.metre
         out.transposed = any(self.transpose.values())
         return out
@@ -118,8 +148,7 @@ class PartReader:
         return [(a, b, c, d) for a, b, c, d in out]
 
     def _duration(self, element: Element) -> int:
-        text = element.findtext("duration")
-        return round(float(text) * self.scale) if text else 0
+        return round(number_in(element.findtext("duration"), "duration") * self.scale)
 
     def _note(self, element: Element, out: Measure, now: int, onset: int) -> tuple[int, int]:
         """Time after the note, and its onset (where a chord's next note stands too)."""
@@ -128,7 +157,7 @@ class PartReader:
         for child in element:
             tag = child.tag
             if tag == "duration":
-                duration = round(float(child.text or 0) * self.scale)
+                duration = round(number_in(child.text, "duration") * self.scale)
             elif tag == "pitch":
                 pitch = child
             elif tag == "chord":
@@ -160,7 +189,7 @@ class PartReader:
             elif child.tag == "octave":
                 octave = _int(child.text, 4)
             elif child.tag == "alter":
-                alter = round(float(child.text or 0))  # quarter tones go to the nearest semitone
+                alter = round(number_in(child.text, "alter"))  # quarter tones go to the nearest semitone
         shift = self.transpose.get(staff, self.transpose.get(None, 0)) if self.transpose else 0
         return 12 * (octave + 1) + _SEMITONES.get(step, 0) + alter + shift
 
@@ -171,13 +200,13 @@ class PartReader:
         return self.unpitched.get(id_, _SNARE)
 
     def _velocity_of(self, element: Element) -> int:
-        stated = element.get("dynamics")  # per cent of a forte of 90
-        return min(max(round(float(stated) * 0.9), 1), 127) if stated else self.velocity
+        stated = number_in(element.get("dynamics"), "note dynamics", -1)  # per cent of a forte of 90
+        return min(max(round(stated * 0.9), 1), 127) if stated >= 0 else self.velocity
 
     def _attributes(self, element: Element, out: Measure, now: int) -> None:
         for child in element:
             if child.tag == "divisions":
-                self.scale = self.unit / max(float(child.text or 1), 1e-9)
+                self.scale = self.unit / divisions_of(child.text)
             elif child.tag == "key" and child.findtext("fifths"):
                 fifths = _int(child.findtext("fifths"), 0)
                 if abs(fifths) <= 7:
@@ -189,8 +218,7 @@ class PartReader:
                 self.transpose[child.get("number")] = _int(child.findtext("chromatic"), 0) + 12 * octaves
 
     def _offset(self, element: Element) -> int:
-        text = element.findtext("offset")
-        return round(float(text) * self.scale) if text else 0
+        return round(number_in(element.findtext("offset"), "offset") * self.scale)
 
     def _direction(self, element: Element, out: Measure, now: int) -> None:
         at = max(0, now + self._offset(element))
@@ -223,10 +251,22 @@ class PartReader:
             out.symbols.append((max(0, now + self._offset(element)), pitches))
 
 
+def divisions_of(text: str | None) -> float:
+    """Divisions of a quarter note.
+
+    Raises:
+        NumberFault: none or less, or more than a million.
+    """
+    value = number_in(text, "divisions", 1)
+    if not 0 < value <= 1e6:
+        raise NumberFault(f"has {value:g} in <divisions>, which no music needs")
+    return value
+
+
 def _int(text: str | None, default: int) -> int:
     try:
-        return round(float(text)) if text else default
-    except ValueError:
+        return round(number_in(text, "", default))
+    except NumberFault:
         return default
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ SUFFIXES: tuple[str, ...] = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", "
 NOT = ("E_NOT_AUDIO", "holds no sound in a format that is read", "Convert it to WAV or FLAC")
 SILENCE = 10 ** (-80 / 20)  # peak below which nothing was recorded
 _BLOCK_FRAMES = 1 << 16
-_RATES = (1_000, 192_000)  # Hz; an hour of more would not fit into memory, and nobody hears it
+_RATES = (1_000, 192_000)  # Hz; nobody hears more
+_LEAST_BYTES_A_SECOND = 500  # no coding of music takes less
 
 
 def sniff(head: bytes) -> bool:
@@ -49,7 +51,7 @@ def read(file: File) -> Iterator[Item]:
     """The one recording of a file.
 
     Raises:
-        ItemError: E_NOT_AUDIO, E_AUDIO_LIMIT, E_AUDIO_NAN, E_SILENT, E_EMPTY.
+        ItemError: E_NOT_AUDIO, E_AUDIO_DAMAGED, E_AUDIO_LIMIT, E_AUDIO_NAN, E_SILENT, E_EMPTY.
         MissingExtraError: soundfile is not installed.
     """
     if file.head[4:8] == b"ftyp":
@@ -62,43 +64,59 @@ def read(file: File) -> Iterator[Item]:
     except ImportError:
         raise MissingExtraError.of("soundfile", "audio") from None
     try:
-        with soundfile.SoundFile(str(file.path)) as sound:
+        with soundfile.SoundFile(os.fsencode(file.path)) as sound:
             rate = int(sound.samplerate)
-            if not _RATES[0] <= rate <= _RATES[1] or sound.channels > limits.recording_channels:
+            if not _RATES[0] <= rate <= _RATES[1] or not 1 <= sound.channels <= limits.recording_channels:
                 fault = f"claims {sound.channels} channels at {rate} Hz"
                 raise file.refuse(fault, "Is its header damaged?", "E_AUDIO_LIMIT")
-            samples = _samples(file, sound)
+            samples, fault = _samples(file, sound)
             claimed = sound.frames
             title = clean(sound.copy_metadata().get("title", "").rstrip("\0"))
-    except soundfile.LibsndfileError as fault:
-        raise file.refuse(f"cannot be decoded ({clean(str(fault), 120)})", NOT[2], NOT[0]) from None
+    except soundfile.LibsndfileError as e:
+        raise file.refuse(f"cannot be decoded ({clean(str(e), 120)})", NOT[2], NOT[0]) from None
     if not len(samples):
+        if fault:
+            raise file.refuse(f"breaks off before its first sound ({fault})", "Is it damaged?", "E_AUDIO_DAMAGED")
         raise file.refuse("No sound", "Was a download or copy cut off?", "E_EMPTY")
-    if float(np.abs(samples).max()) < SILENCE:
+    if float(max(samples.max(), -samples.min())) < SILENCE:
         raise file.refuse("is silent", "Was the right channel recorded?", "E_SILENT")
-    truncated = len(samples) < claimed or _cut_off(file)
+    truncated = bool(fault) or len(samples) < claimed or _cut_off(file)
     recording = Recording(samples, rate, truncated)
     yield Item("recording", file.source(), {"title": title} if title else {}, recording=recording)
 
 
-def _samples(file: File, sound: Any) -> np.ndarray:
-    """float32 [n], mono; memory grows with what is there, never with what the header claims."""
-    most = int(file.limits.recording_seconds * sound.samplerate)
-    blocks: list[np.ndarray] = []
-    total = 0
-    while True:
-        block = sound.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)
-        if not len(block):
+def _samples(file: File, sound: Any) -> tuple[np.ndarray, str]:
+    """float32 [n], mono, and why decoding broke off before the end, empty where it did not.
+
+    Memory grows with what is there, never with what the header claims.
+    """
+    import soundfile
+
+    most = min(int(file.limits.recording_seconds * sound.samplerate), file.limits.recording_samples)
+    too_long = file.refuse(f"is longer than {most / sound.samplerate / 60:.3g} minutes", "Cut it", "E_AUDIO_LIMIT")
+    # A claim is believed where the file is large enough to hold it, so that hours are not decoded in vain.
+    if sound.frames > most and file.size > _LEAST_BYTES_A_SECOND * sound.frames / sound.samplerate:
+        raise too_long
+    block = np.empty((_BLOCK_FRAMES, sound.channels), np.float32)
+    samples, total, fault = np.empty(_BLOCK_FRAMES, np.float32), 0, ""
+    while not fault:
+        try:
+            read = len(sound.read(out=block))
+        except soundfile.LibsndfileError as e:  # what came before the damage is in the block
+            read, fault = min(max(sound.tell() - total, 0), len(block)), clean(str(e), 120)
+        if not read:
             break
-        mono = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+        mono = block[:read, 0] if block.shape[1] == 1 else block[:read].mean(axis=1)
         if not np.isfinite(mono).all():
             raise file.refuse("has samples that are no numbers", "Export it again", "E_AUDIO_NAN")
-        total += len(mono)
-        if total > most:
-            minutes = file.limits.recording_seconds / 60
-            raise file.refuse(f"is longer than {minutes:.0f} minutes", "Cut it", "E_AUDIO_LIMIT")
-        blocks.append(np.clip(mono, -1.0, 1.0))
-    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+        if total + read > most:
+            raise too_long
+        if total + read > len(samples):
+            samples.resize(len(samples) + max(_BLOCK_FRAMES, len(samples) // 8), refcheck=False)
+        np.clip(mono, -1.0, 1.0, out=samples[total : total + read])
+        total += read
+    samples.resize(total, refcheck=False)
+    return samples, fault
 
 
 def _cut_off(file: File) -> bool:

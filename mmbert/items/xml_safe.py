@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import xml.etree.ElementTree as ET
 import zipfile
 import zlib
 from pyexpat import ExpatError, ParserCreate
 from typing import TYPE_CHECKING, NoReturn
 
+from mmbert.items.text import clean
+
 if TYPE_CHECKING:
     from mmbert.items.reader import File
 
 _BLOCK = 1 << 16
+# What zipfile raises on damaged bytes; no list of its own says so.
+_ZIP_FAULTS = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError,
+    LookupError,
+)  # fmt: skip
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ROOT_FILE = re.compile(r"full-path\s*=\s*[\"']([^\"'<>]+)[\"']")
 
 
@@ -62,7 +71,8 @@ def unpack(file: File) -> bytes:
     """The score within a compressed MusicXML file (.mxl); nothing is written to disk.
 
     Raises:
-        ItemError: E_ZIP_LIMIT (members, unpacked bytes), E_ZIP_RATIO, E_ZIP_PATH, E_ZIP_DAMAGED, E_NOT_MUSICXML.
+        ItemError: E_ZIP_LIMIT (members, unpacked bytes), E_ZIP_RATIO, E_ZIP_PATH, E_ZIP_METHOD,
+            E_ZIP_DAMAGED, E_NOT_MUSICXML.
     """
     limits = file.limits
     entries = file.data.count(b"PK\x01\x02")  # before zipfile builds an object for each
@@ -71,16 +81,16 @@ def unpack(file: File) -> bytes:
         raise file.refuse(fault, "Is it a compressed MusicXML file?", "E_ZIP_LIMIT")
     try:
         with zipfile.ZipFile(io.BytesIO(file.data)) as archive:
-            members = {m.filename: m for m in archive.infolist() if not m.is_dir()}
+            members = {m.filename: m for m in archive.infolist() if m.filename and not m.is_dir()}
             for name in members:
                 if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or name[1:2] == ":":
                     hint = "It may be an attack; nothing of it was unpacked"
                     raise file.refuse("names a file outside itself", hint, "E_ZIP_PATH")
             name = _score_member(file, archive, members)
             return _member(file, archive, members[name])
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as fault:
-        hint = "Was a download or copy cut off, or is it encrypted?"
-        raise file.refuse(f"cannot be unpacked ({str(fault)[:100]})", hint, "E_ZIP_DAMAGED") from None
+    except _ZIP_FAULTS as fault:
+        hint = "Was a download or copy cut off?"
+        raise file.refuse(f"cannot be unpacked ({clean(str(fault), 100)})", hint, "E_ZIP_DAMAGED") from None
 
 
 def _score_member(file: File, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]) -> str:
@@ -98,6 +108,10 @@ def _score_member(file: File, archive: zipfile.ZipFile, members: dict[str, zipfi
 
 def _member(file: File, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     limits = file.limits
+    if info.flag_bits & 1:
+        raise file.refuse("is locked by a password", "Save it without one", "E_ZIP_METHOD")
+    if info.compress_type not in _METHODS:  # the others would unpack, or allocate, without bound
+        raise file.refuse("is packed by a method that MusicXML does not use", "Save it again", "E_ZIP_METHOD")
     ceiling = min(limits.unpacked_bytes, max(limits.ratio_from, int(limits.unpacked_ratio * info.compress_size)))
     blocks, total = [], 0
     with archive.open(info) as f:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import mido
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mmbert.errors import ItemError
-from mmbert.items import Limits, load_items
+from mmbert.items import Limits, load_items, midi_events
 
 DATA = Path(__file__).parents[2] / "data"
 WALTZ = (DATA / "waltz.mid").read_bytes()
@@ -158,6 +160,91 @@ def test_film_frames_and_damage(tmp_path):
     assert refusal(tmp_path, header(2) + track(NOTE) + b"\x00\x01\x02\x03\x04\x05\x06\x07\x08").code == "E_MIDI_DAMAGED"
     broken = track(b"\x00\x90\x3c")  # a note without its velocity
     assert refusal(tmp_path, header(1) + broken[:-4]).code in ("E_MIDI_TRUNCATED", "E_MIDI_DAMAGED")
+
+
+def follow(data: bytes) -> int | None:
+    """The events of a track one after the other: what the regular expressions must agree with."""
+    at, running = 0, 0
+
+    def variable() -> int:
+        nonlocal at
+        value = 0
+        for _ in range(4):
+            value, at = value << 7 | data[at] & 127, at + 1
+            if data[at - 1] < 128:
+                return value
+        raise IndexError
+
+    while at < len(data):
+        begin = at
+        try:
+            variable()
+            status = data[at]
+            if status >= 0x80:
+                at += 1
+                running = status if status < 0xF0 else running if status == 0xFF else 0
+            elif running:
+                status = running
+            if status < 0x80:
+                return begin
+            if status == 0xFF:
+                kind, at = data[at], at + 1
+                size = variable()
+                if size < {0x51: 3, 0x58: 2, 0x59: 2}.get(kind, 0):
+                    return begin
+                at += size
+                if kind == 0x2F and at <= len(data):
+                    return None
+            elif status in (0xF0, 0xF7):
+                size = variable()
+                at += size
+            elif status in (0xF4, 0xF5):
+                return begin
+            else:
+                size = {0xF1: 1, 0xF2: 2, 0xF3: 1}.get(status, 0) if status >= 0xF0 else 1 + (status >> 5 != 6)
+                if status < 0xF0 and max(data[at : at + size], default=0) > 127:
+                    return begin
+                at += size
+        except IndexError:
+            return begin
+        if at > len(data):
+            return begin
+    return None
+
+
+EVENTS = st.one_of(
+    st.builds(lambda s, p, v: bytes([0, 0x90 | s, p, v]), st.integers(0, 15), st.integers(0, 130), st.integers(0, 130)),
+    st.sampled_from([b"\x60\x3c\x40", b"\x83\x60\xc1\x05", b"\0\x07", b"\0\xff\x01\x02ab", b"\0\xff\x51\x03abc",
+    b"\0\xf0\x01\xf7",
+                     b"\0\xff\x51\x01a", b"\0\xf2\x01\x02", b"\0\xf8", b"\0\xf4", b"\0\xff\x2f\0",
+                     b"\xff\xff\xff\xff\x7f\x90",
+                     b"\0\xd3\x10", b"\0\xff\x7f\x81\x00" + bytes(128)]),
+    st.binary(max_size=4),
+)  # fmt: skip
+
+
+@given(st.lists(EVENTS, max_size=30).map(b"".join))
+@settings(max_examples=400, deadline=None)
+def test_events_are_followed_as_one_by_one(data):
+    where, expected = midi_events.fault_at(b"abc" + data + b"\xff", 3, 3 + len(data)), follow(data)
+    assert (where is None) == (expected is None)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b"\0\x90\xbc\x40",
+        b"\0\x90\x3c\xc0",
+        b"\0\x80\x3c\x40\x10\x90",
+        b"\0\xff\x51\x01\x05",
+        b"\0\xff\x01\x7fx",
+        b"\0\xf4",
+    ],
+)
+def test_events_that_would_lead_a_parser_astray(tmp_path, event):
+    body = event * 2000
+    fault = refusal(tmp_path, header(1) + b"MTrk" + len(body).to_bytes(4) + body)
+    assert (fault.code, "track 0" in str(fault)) == ("E_MIDI_DAMAGED", True)
 
 
 def test_limits_on_notes_and_bars(tmp_path):

@@ -270,6 +270,32 @@ def test_absurd_numbers_end_in_a_reason_or_notes(tmp_path, text):
     assert len(list(load_items(path, on_reject=faults.append))) + len(faults) == 1
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "code", "words"),
+    [("<duration>16</duration>", "<duration>0x10</duration>", "E_MUSICXML_DAMAGED", '"0x10" in <duration>'),
+     ("<duration>16</duration>", "<duration>inf</duration>", "E_MUSICXML_LIMIT", "inf in <duration>"),
+     ("<duration>16</duration>", "<duration>nan</duration>", "E_MUSICXML_LIMIT", "nan in <duration>"),
+     ("<duration>16</duration>", "<duration>1e300</duration>", "E_MUSICXML_LIMIT", "1e300"),
+     ("<duration>16</duration>", "<duration>900000000</duration>", "E_MUSICXML_LIMIT", "a measure of 2.25e+08 quarter"),
+     ("<octave>4</octave>", "<alter>much</alter><octave>4</octave>", "E_MUSICXML_DAMAGED", '"much" in <alter>'),
+     ("<divisions>4<", "<divisions>1e-12<", "E_MUSICXML_LIMIT", "quarter notes"),
+     ("<divisions>4<", "<divisions>-4<", "E_MUSICXML_LIMIT", "-4 in <divisions>"),
+     ("<divisions>4<", "<divisions>1e9<", "E_MUSICXML_LIMIT", "1e+09 in <divisions>")],
+)  # fmt: skip
+def test_numbers_that_are_none_are_named(tmp_path, old, new, code, words):
+    fault = refusal(tmp_path, document(note("C4", 16)).replace(old, new))
+    assert (fault.code, words in str(fault)) == (code, True), str(fault)
+
+
+def test_blank_numbers_are_as_if_they_were_not_there(tmp_path):
+    text = (
+        document(note("C4", 16))
+        .replace("<divisions>4<", "<divisions> 4\n<")
+        .replace("<octave>", "<alter> </alter><octave>")
+    )
+    assert melody(load(tmp_path, text).score) == [(0, 4, 60)]
+
+
 def packed(**members: bytes | str) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
@@ -299,6 +325,27 @@ def test_members_that_point_outside(tmp_path, name):
     fault = refusal(tmp_path, packed(**{name: "x", "score.xml": document(note("C4", 16))}), "a.mxl")
     assert fault.code == "E_ZIP_PATH"
     assert sorted(tmp_path.parent.rglob("x.xml")) == before
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_that_unpack_without_bound_are_not_followed(tmp_path, method):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as z:
+        z.writestr("score.xml", document(note("C4", 16)))
+    fault = refusal(tmp_path, out.getvalue(), "a.mxl")
+    assert (fault.code, "method" in str(fault)) == ("E_ZIP_METHOD", True)
+
+
+def test_a_password_and_damaged_heads(tmp_path):
+    good = bytearray(packed(**{"score.xml": document(note("C4", 16))}))
+    central = good.rindex(b"PK\x01\x02")
+    good[central + 8] |= 1
+    fault = refusal(tmp_path, bytes(good), "a.mxl")
+    assert (fault.code, "password" in str(fault)) == ("E_ZIP_METHOD", True)
+    for at, value in ((42, 2**32 - 1), (10, 9)):  # offset, method
+        bad = bytearray(packed(**{"score.xml": document(note("C4", 16))}))
+        bad[central + at : central + at + 4] = value.to_bytes(4, "little")
+        assert refusal(tmp_path, bytes(bad), "a.mxl").code in ("E_ZIP_DAMAGED", "E_ZIP_METHOD")
 
 
 def test_other_zips(tmp_path):

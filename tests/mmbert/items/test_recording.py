@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -75,7 +77,44 @@ def test_silence_and_nothing(tmp_path):
     assert refusal(tmp_path / "a.wav").code == "E_EMPTY"
 
 
+def test_what_was_cut_off_is_read_to_the_cut(tmp_path):
+    sound = 0.5 * np.sin(np.arange(200_000) / 10)
+    soundfile.write(tmp_path / "a.flac", sound, 44_100)
+    data = (tmp_path / "a.flac").read_bytes()
+    recording = next(load_items(put(tmp_path, "b.flac", data[: len(data) // 2]))).recording
+    assert recording.truncated
+    assert 90_000 < len(recording.samples) < 110_000
+    np.testing.assert_allclose(recording.samples, sound[: len(recording.samples)], atol=1e-3)
+    fault = refusal(put(tmp_path, "c.flac", data[:200]))
+    assert (fault.code, "first sound" in str(fault)) == ("E_AUDIO_DAMAGED", True)
+
+
+def test_names_of_any_bytes(tmp_path):
+    path = put(tmp_path, os.fsdecode(b"caf\xe9.wav"), TONE)
+    assert next(load_items(path)).source.path == path
+
+
+def test_hours_cost_little_memory(tmp_path):
+    frames, rate = 36_000_000, 1000  # ten hours
+    with soundfile.SoundFile(tmp_path / "a.flac", "w", rate, 1) as sound:
+        for _ in range(36):
+            sound.write(np.full(frames // 36, 1000, np.int16))
+    tracemalloc.start()
+    fault = refusal(tmp_path / "a.flac")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (fault.code, "longer than 60 minutes" in str(fault)) == ("E_AUDIO_LIMIT", True)
+    assert peak < 20e6  # an hour at this rate is 14.4 MB
+    with (tmp_path / "b.wav").open("wb") as f:  # ten hours that take ten hours' bytes are not decoded at all
+        f.write(TONE[:40] + struct.pack("<I", 288_000_000 * 2))
+        f.truncate(44 + 288_000_000 * 2)
+    began = time.perf_counter()
+    assert refusal(tmp_path / "b.wav").code == "E_AUDIO_LIMIT"
+    assert time.perf_counter() - began < 1
+
+
 def test_limits(tmp_path):
+    assert refusal(DATA / "tone.wav", recording_samples=1000).code == "E_AUDIO_LIMIT"
     assert refusal(DATA / "tone.wav", recording_seconds=0.25).code == "E_AUDIO_LIMIT"
     assert refusal(DATA / "tone.wav", recording_bytes=1000).code == "E_AUDIO_LIMIT"
 

@@ -1,0 +1,77 @@
+"""The events of a MIDI track, followed to their end before symusic sees them.
+
+symusic indexes memory by the data bytes of notes without looking at them: one above 127 writes beyond its tables.
+Channel events, nearly all there are, are passed over by one regular expression that never goes back.
+"""
+
+from __future__ import annotations
+
+import re
+
+_DELTA = rb"[\x80-\xff]{0,3}[\x00-\x7f]"
+_VARIABLE = re.compile(_DELTA)  # a number of variable size: a time or a length
+_TWO, _ONE = rb"[\x00-\x7f]{2}", rb"[\x00-\x7f]"  # data bytes of note, control and bend; of program and pressure
+_RUNNING = {n: re.compile(rb"(?:%b%b)*+" % (_DELTA, data)) for n, data in ((1, _ONE), (2, _TWO))}
+_CHANNEL = {
+    n: re.compile(
+        rb"(?:%(time)b%(status)b%(data)b(?:%(time)b%(data)b)*+)*+" % {b"time": _DELTA, b"status": s, b"data": d}
+    )
+    for n, s, d in ((2, rb"[\x80-\xbf\xe0-\xef]", _TWO), (1, rb"[\xc0-\xdf]", _ONE))
+}
+_META, _END = 0xFF, 0x2F
+_LEAST = {0x51: 3, 0x58: 2, 0x59: 2}  # bytes that a tempo, a metre and a key need
+_SYSTEM = {0xF1: 1, 0xF2: 2, 0xF3: 1, 0xF6: 0, **dict.fromkeys(range(0xF8, 0xFF), 0)}  # data bytes
+
+
+def fault_at(data: bytes, start: int, stop: int) -> int | None:
+    """Where an event of a track cannot be followed; None for a sound one.
+
+    Args:
+        data: The file.
+        start: Where the track's events begin.
+        stop: Where they end, at most the end of the file.
+    """
+    at, running = start, 0  # data bytes of an event without a status of its own
+    while at < stop:
+        if running:
+            at = _end(_RUNNING[running].match(data, at, stop), at)
+        before = at
+        for n, events in _CHANNEL.items():
+            if (end := _end(events.match(data, at, stop), at)) > at:
+                at, running = end, n
+        if at > before:
+            continue
+        begin, at = at, _end(_VARIABLE.match(data, at, stop), stop)
+        status = data[at] if at < stop else 0
+        if status == _META and at + 2 < stop:
+            kind, size, at = data[at + 1], *_sized(data, at + 2, stop)
+            if size < _LEAST.get(kind, 0):
+                return begin
+            if kind == _END and at <= stop:
+                return None
+        elif status in (0xF0, 0xF7):
+            _, at = _sized(data, at + 1, stop)
+            running = 0
+        elif status in _SYSTEM:
+            at += 1 + _SYSTEM[status]
+            running = 0
+        else:
+            return begin
+        if at > stop:
+            return begin
+    return None
+
+
+def _end(match: re.Match | None, otherwise: int) -> int:
+    return match.end() if match else otherwise
+
+
+def _sized(data: bytes, at: int, stop: int) -> tuple[int, int]:
+    """Bytes of what follows a length of variable size, and where it ends; behind ``stop`` where there is no length."""
+    m = _VARIABLE.match(data, at, stop)
+    if not m:
+        return 0, stop + 1
+    size = 0
+    for byte in m[0]:
+        size = size << 7 | byte & 0x7F
+    return size, m.end() + size
