@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -21,36 +20,16 @@ from mmbert.errors import ItemError, WeightsError
 from mmbert.model import MmbertModel, checkpoint
 from mmbert.model.config import PIECE_BARS
 from mmbert.model.facets import facet_ids
-from mmbert.symbolic.facets import score_facets
-from mmbert.symbolic.octuple import FIELDS, PAD_ID, encode
-from mmbert.symbolic.score import Score
-from mmbert.symbolic.windows import FREE_BAR_S, passages, search_windows, timeline
+from mmbert.prepare import Prepared, prepare
+from mmbert.symbolic.octuple import PAD_ID
+from mmbert.symbolic.windows import PASSAGE_NOTES
 from mmbert.text.encoder import TextEncoder
-from mmbert.types import Embedded, Facets, Item, Kind, Place, Stream
+from mmbert.types import Embedded, Item, Kind, Stream
 
 _NOTES_AT_ONCE = 65_536  # bounds memory: note states of this many notes are held at a time
 _ITEMS_AT_ONCE = 64  # read, then embedded, of a list of files
 _WINDOWS_A_PASSAGE = 8  # windows are small: so many times more go through at once
 _TEXT_LOCK = Lock()  # questions come from several threads: one of them loads the text model
-_BAR = FIELDS.index("bar")
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """One score, ready for the model. "Bars" are those in which a note starts, in order."""
-
-    index: int  # in the caller's list
-    item: Item
-    facets: Facets
-    tokens: tuple[np.ndarray, ...]  # passages, int64 [n, 8], bars counted from the passage's first
-    segments: tuple[np.ndarray, ...]  # of each passage: int64 [n], which of the bars each note starts in
-    bars: np.ndarray  # int64 [bars], their numbers in the piece
-    places: tuple[Place, ...]  # those in which a note starts
-    spans: np.ndarray  # int64 [places, 3]: number of the place's first bar; which bars it holds, from and up to
-
-    @property
-    def n_notes(self) -> int:
-        return sum(len(t) for t in self.tokens)
 
 
 class Embedder:
@@ -100,18 +79,26 @@ class Embedder:
         A piece's row reads its facets and bars; a window's row its bars alone; every note is encoded once.
         Windows in which no note starts have no row.
         """
-        results: list[Embedded | ItemError | None] = [None] * len(items)
-        ready: list[_Prepared] = []
-        for i, item in enumerate(items):
+        ready: list[Prepared | ItemError] = []
+        for item in items:
             try:
-                ready.append(self._prepare(i, item))
+                prepared = prepare(item, self.kinds)
             except ItemError as e:
-                results[i] = e
+                ready.append(e)
+                continue
+            self.seconds["facets"] += prepared.seconds[0]
+            self.seconds["encode"] += prepared.seconds[1]
+            ready.append(prepared)
+        done = iter(self.embed_prepared([p for p in ready if isinstance(p, Prepared)]))
+        return [p if isinstance(p, ItemError) else next(done) for p in ready]
+
+    def embed_prepared(self, ready: Sequence[Prepared]) -> list[Embedded | ItemError]:
+        """One result a piece, in order: its vectors, or why it has none."""
+        results: list[Embedded | ItemError] = []
         with self._timed("forward"), torch.inference_mode():
             for group in _groups(ready):
-                for prepared, result in zip(group, self._forward(group), strict=True):
-                    results[prepared.index] = result
-        return [r for r in results if r is not None]
+                results += self._forward(group)
+        return results
 
     def embed_files(
         self, paths: Iterable[str | Path], *, on_reject: Callable[[ItemError], None] | None = None
@@ -159,29 +146,6 @@ class Embedder:
             raise WeightsError("weights", "give vectors that are not finite", "Copy or download them again")
         return rows
 
-    # ---- before the model ----------------------------------------------------------------------------
-
-    def _prepare(self, index: int, item: Item) -> _Prepared:
-        path = str(item.source.path)
-        if item.score is None or item.kind not in self.kinds:
-            if item.kind == "recording":
-                fault, hint = "no audio encoder in these weights", "Give weights that were trained on recordings"
-                raise ItemError(path, fault, hint, code="E_NO_AUDIO_ENCODER", stage="embed")
-            raise ItemError(path, "is not a piece of music", code="E_NOT_MUSIC", stage="embed")
-        if not len(item.score.notes):
-            raise ItemError(path, "holds no notes", code="E_NO_NOTES", stage="encode")
-        try:
-            with self._timed("facets"):
-                facets = score_facets(item.score, item.metadata)
-            with self._timed("encode"):
-                return _prepared(index, item, item.score, facets)
-        except ItemError as e:  # a score does not know its file
-            raise ItemError(path, e.fault, e.hint, code=e.code, stage=e.stage) from e
-        except (ArithmeticError, LookupError, ValueError) as e:
-            fault = f"could not be measured ({type(e).__name__}: {e})"
-            hint = "This is a fault of mmbert: please report it with the file"
-            raise ItemError(path, fault, hint, code="E_UNEXPECTED", stage="encode") from e
-
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
         start = time.perf_counter()
@@ -192,31 +156,32 @@ class Embedder:
 
     # ---- the model -----------------------------------------------------------------------------------
 
-    def _forward(self, group: Sequence[_Prepared]) -> list[Embedded | ItemError]:
+    def _forward(self, group: Sequence[Prepared]) -> list[Embedded | ItemError]:
         bars = self._bars(group)
         first = np.cumsum([0, *(len(p.bars) for p in group)])  # of each piece, in bars
         pieces, windows = self._pieces(group, bars, first), self._windows(group, bars, first)
         rows = np.split(windows, np.cumsum([len(p.places) for p in group])[:-1])
         return [_checked(p, piece, own) for p, piece, own in zip(group, pieces, rows, strict=True)]
 
-    def _bars(self, group: Sequence[_Prepared]) -> Tensor:
+    def _bars(self, group: Sequence[Prepared]) -> Tensor:
         """States [bars of all pieces, d]; passages in batches of near lengths."""
         first = np.cumsum([0, *(len(p.bars) for p in group)])
-        runs = [
-            (tokens, segment + at)
-            for p, at in zip(group, first)
-            for tokens, segment in zip(p.tokens, p.segments, strict=True)
-        ]
-        runs.sort(key=lambda run: len(run[0]))
-        states = []
-        for start in range(0, len(runs), self.batch_size):
-            tokens, valid = _padded([t for t, _ in runs[start : start + self.batch_size]])
-            tokens, valid = tokens.to(self.device), valid.to(self.device)
-            states.append(self.model.encode_passages(tokens, valid)[valid])
-        segments = torch.from_numpy(np.concatenate([segment for _, segment in runs])).to(self.device)
-        return self.model.pool_bars(torch.cat(states), segments, int(first[-1]))[0]
+        tokens = torch.from_numpy(np.concatenate([p.tokens for p in group])).to(self.device)
+        segments = torch.from_numpy(np.concatenate([p.segments + at for p, at in zip(group, first)])).to(self.device)
+        lengths = torch.from_numpy(np.concatenate([p.passages for p in group])).to(self.device)
+        begin = lengths.cumsum(0) - lengths
+        order = lengths.argsort(stable=True)
+        states = tokens.new_empty((len(tokens), self.model.config.symbolic_dim), dtype=torch.float32)
+        for runs in order.split(_even_batches(lengths[order].tolist(), self.batch_size * PASSAGE_NOTES)):
+            at = torch.arange(int(lengths[runs[-1]]), device=self.device)
+            valid = at < lengths[runs, None]
+            notes = (begin[runs, None] + at)[valid]
+            padded = torch.tensor(PAD_ID, device=self.device).repeat(*valid.shape, 1)
+            padded[valid] = tokens[notes].long()
+            states[notes] = self.model.encode_passages(padded, valid)[valid]
+        return self.model.pool_bars(states, segments, int(first[-1]))[0]
 
-    def _pieces(self, group: Sequence[_Prepared], bars: Tensor, first: np.ndarray) -> np.ndarray:
+    def _pieces(self, group: Sequence[Prepared], bars: Tensor, first: np.ndarray) -> np.ndarray:
         """float32 [pieces, dim] from facets and at most :data:`PIECE_BARS` bars of each."""
         chosen = [_evenly(len(p.bars)) for p in group]
         order = np.argsort([len(c) for c in chosen], kind="stable")
@@ -232,7 +197,7 @@ class Embedder:
             out[rows] = self._vectors([facets, self._score_stream(bars, index, mask, position)])
         return out
 
-    def _windows(self, group: Sequence[_Prepared], bars: Tensor, first: np.ndarray) -> np.ndarray:
+    def _windows(self, group: Sequence[Prepared], bars: Tensor, first: np.ndarray) -> np.ndarray:
         """float32 [windows of all pieces, dim] from the bars of each alone, counted from its first."""
         spans = np.concatenate([p.spans + np.array([0, at, at]) for p, at in zip(group, first)])
         numbers = np.concatenate([p.bars for p in group])
@@ -269,37 +234,16 @@ def _items(paths: Iterable[str | Path], refuse: Callable[[ItemError], None]) -> 
             refuse(fault)
 
 
-def _prepared(index: int, item: Item, score: Score, facets: Facets) -> _Prepared:
-    runs = passages(encode(timeline(score, facets.free_time)))
-    tokens = tuple(run.tokens.astype(np.int64) for run in runs)
-    number = np.concatenate([t[:, _BAR] + _span(run.place)[0] for t, run in zip(tokens, runs, strict=True)])
-    bars, segment = np.unique(number, return_inverse=True)
-    segments = np.split(segment, np.cumsum([len(t) for t in tokens])[:-1])
-    places = search_windows(score, facets.free_time)
-    begin, end = np.array([_span(place) for place in places], np.int64).T
-    spans = np.stack([begin, np.searchsorted(bars, begin), np.searchsorted(bars, end)], 1)
-    sounding = (spans[:, 2] > spans[:, 1]).nonzero()[0]
-    places = tuple(places[i] for i in sounding)
-    return _Prepared(index, item, facets, tokens, tuple(segments), bars, places, spans[sounding])
-
-
-def _checked(p: _Prepared, piece: np.ndarray, windows: np.ndarray) -> Embedded | ItemError:
+def _checked(p: Prepared, piece: np.ndarray, windows: np.ndarray) -> Embedded | ItemError:
     if np.isfinite(piece).all() and np.isfinite(windows).all():
         return Embedded(p.item, p.facets, piece, windows, p.places)
     fault, hint = "gives vectors that are not finite", "The weights or this machine's torch are faulty"
     return ItemError(str(p.item.source.path), fault, hint, code="E_NOT_FINITE", stage="embed")
 
 
-def _span(place: Place) -> tuple[int, int]:
-    """First bar of a place and the one behind its last, on the time line that was encoded."""
-    if place.start_bar is None or place.end_bar is None:
-        return round(place.start_s / FREE_BAR_S), round(place.end_s / FREE_BAR_S)
-    return place.start_bar, place.end_bar
-
-
-def _groups(ready: Sequence[_Prepared]) -> Iterator[list[_Prepared]]:
+def _groups(ready: Sequence[Prepared]) -> Iterator[list[Prepared]]:
     """Pieces that go through the model together: as many as :data:`_NOTES_AT_ONCE` notes allow, at least one."""
-    group: list[_Prepared] = []
+    group: list[Prepared] = []
     for prepared in ready:
         if group and sum(p.n_notes for p in group) + prepared.n_notes > _NOTES_AT_ONCE:
             yield group
@@ -309,15 +253,18 @@ def _groups(ready: Sequence[_Prepared]) -> Iterator[list[_Prepared]]:
         yield group
 
 
-def _padded(rows: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Octuples of several lengths as int64 [B, T, 8] with PAD behind each, and bool [B, T]."""
-    length = max(len(row) for row in rows)
-    tokens = torch.tensor(PAD_ID).expand(len(rows), length, -1).clone()
-    valid = torch.zeros(len(rows), length, dtype=torch.bool)
-    for i, row in enumerate(rows):
-        tokens[i, : len(row)] = torch.from_numpy(row)
-        valid[i, : len(row)] = True
-    return tokens, valid
+def _even_batches(lengths: Sequence[int], most: int) -> list[int]:
+    """Sizes of batches of passages, shortest first, that hold at most ``most`` notes with their padding each.
+
+    >>> _even_batches([10, 10, 20, 40], 60)
+    [3, 1]
+    """
+    sizes = [0]
+    for length in lengths:
+        if sizes[-1] and (sizes[-1] + 1) * length > most:
+            sizes.append(0)
+        sizes[-1] += 1
+    return sizes
 
 
 def _evenly(n: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmbert.model.config import ModelConfig
-from mmbert.model.layers import Block, rotary_angles, some_mask
+from mmbert.model.layers import Block, rotary_turns, some_mask
 from mmbert.symbolic.octuple import FIELDS, VOCABULARY
 
 
@@ -58,9 +58,9 @@ class OctupleBert(nn.Module):
     def forward(self, tokens: Tensor, valid: Tensor) -> Tensor:
         """int64 [B, T, 8] and bool [B, T] to note states [B, T, symbolic_dim]; padding is never attended to."""
         x = self.embed(tokens)
-        mask, angles = some_mask(valid), rotary_angles(tokens.shape[1], self.head_dim, x.device)
+        mask, turns = some_mask(valid), rotary_turns(tokens.shape[1], self.head_dim, x.device)
         for layer in self.layers:
-            x = layer(x, mask, angles)
+            x = layer(x, mask, turns)
         return self.norm(x)
 
 

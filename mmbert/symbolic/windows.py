@@ -17,6 +17,7 @@ from mmbert.symbolic.score import NOTE, Score
 from mmbert.types import Place, Window
 
 FREE_BAR_S = 2.0  # seconds of a "bar" in free time
+PASSAGE_NOTES, PASSAGE_BARS = 256, 16  # the most of a passage
 WINDOW_BARS = 4
 HOP_BARS = 2
 _FREE_TICKS, _FREE_BPM = 480, 120.0  # a quarter, and quarters a minute, of a re-timed score: one 4/4 bar = 2 s
@@ -43,7 +44,7 @@ def timeline(score: Score, free_time: bool) -> Score:
     )
 
 
-def passages(encoding: Encoding, max_notes: int = 256, max_bars: int = 16) -> list[Window]:
+def passages(encoding: Encoding, max_notes: int = PASSAGE_NOTES, max_bars: int = PASSAGE_BARS) -> list[Window]:
     """Consecutive runs of whole bars with notes; together they hold every note once.
 
     A passage begins at a bar with notes and takes in following bars while it stays within ``max_bars`` bars and
