@@ -62,6 +62,7 @@ def measured(counts: dict[str, int], report: BuildReport, again: BuildReport, li
         "files_per_second": files / report.seconds,
         "share": {k: v / report.seconds for k, v in report.seconds_by_stage.items()},
         "seconds_by_stage": report.seconds_by_stage,
+        "seconds_beside": report.seconds_beside,
         "peak_memory_mb": peak_memory_mb(),
         "rejected": report.rejected,
         "rejects": report.rejects["counts"],
@@ -118,6 +119,8 @@ def show_table(result: dict[str, Any]) -> None:
     for name, value in result.items():
         if name == "share":
             print(f"{'share of the wall':22}", ", ".join(f"{k} {v:.0%}" for k, v in value.items()))
+        elif name == "seconds_beside":
+            print(f"{'read beside, seconds':22}", ", ".join(f"{k} {v:.1f}" for k, v in value.items()))
         elif name != "seconds_by_stage":
             print(f"{name:22}", f"{value:,.2f}" if isinstance(value, float) else value)
 

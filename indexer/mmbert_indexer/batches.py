@@ -15,29 +15,31 @@ from typing import Any, Protocol
 import numpy as np
 
 from mmbert.errors import ItemError, MmbertError
+from mmbert.prepare import Prepared
 from mmbert.store.schema import PLACE
-from mmbert.types import Embedded, Facets, Item
+from mmbert.types import Embedded, Facets, Source
 from mmbert_indexer.ledger import Key, Ledger, Maker, VectorRow
-from mmbert_indexer.reading import FileChanged, read
+from mmbert_indexer.reading import FileChanged, Found, Request
 from mmbert_indexer.rejects import PASSING, Reject
 from mmbert_indexer.scan import FileState
 from mmbert_indexer.shards import Shards
 from mmbert_indexer.stages import Stages
 from mmbert_indexer.stop import Stop
+from mmbert_indexer.workers import Readers
 
 PIECES_A_BATCH, FILES_A_BATCH = 32, 256
 Progress = Callable[[int, int, int], None]  # (files done, files to do, pieces embedded)
 
 
 class EmbedderLike(Protocol):
-    """What a build needs of :class:`mmbert.embed.Embedder`; ``seconds`` (by stage) is used where it is there."""
+    """What a build needs of :class:`mmbert.embed.Embedder`."""
 
     fingerprint: str
     dim: int
     kinds: frozenset[str]
 
-    def embed(self, items: Sequence[Item]) -> list[Embedded | ItemError]:
-        """One result an item, in order."""
+    def embed_prepared(self, ready: Sequence[Prepared]) -> list[Embedded | ItemError]:
+        """One result a piece, in order."""
 
 
 @dataclass
@@ -52,33 +54,37 @@ class Work:
     ledger: Ledger
     shards: Shards
     embedder: EmbedderLike
+    readers: Readers
     maker: Maker
     stages: Stages
     stop: Stop
     progress: Progress
     rejects: list[Reject] = field(default_factory=list)
     embedded: int = 0
-    _batch: list[Item] = field(default_factory=list)
+    _batch: list[Prepared] = field(default_factory=list)
     _files: int = 0
     _before: int = 0
+    _tried: set[str] = field(default_factory=set)  # paths
+    _changed: set[str] = field(default_factory=set)  # those that were not what was scanned, once
 
     def run(self) -> None:
         """Read and embed all that the ledger lists as not done.
 
-        A content whose first file went away or changed is read from its next file; each file is tried once.
+        A content whose first file went away or changed is read from its next file. A file is read once; one that
+        changed meanwhile, once more as it is then.
 
         Raises:
             BuildStopped: somebody asked to stop; all finished batches are kept.
         """
-        tried: set[str] = set()
         done = 0
         self._before = self.ledger.contents() - len(self.ledger.todo(self.maker))
-        while todo := [(k, path) for k, path in self.ledger.todo(self.maker) if path not in tried]:
+        while todo := [(k, path) for k, path in self.ledger.todo(self.maker) if path not in self._tried]:
             states = self.ledger.states()
             total = done + len(todo)
-            for key, path in todo:
-                tried.add(path)
-                for _ in self._file(key, states[path]):
+            requests = (self._request(key, states[path]) for key, path in todo)
+            for (key, path), (_, results) in zip(todo, self.readers.read(requests), strict=True):
+                self._tried.add(path)
+                for _ in self._file(key, states[path], results):
                     self._flush_if_full(done, total)
                 done += 1
                 self._files += 1
@@ -86,24 +92,29 @@ class Work:
                 self.progress(done, total, self.embedded + len(self._batch))
             self._flush(done, total)
 
+    def _request(self, key: Key, state: FileState) -> Request:
+        return Request(state, self.embedder.kinds, frozenset(self._known(key.sha256)))
+
+    def _known(self, sha256: bytes) -> set[int]:
+        """Numbers of the pieces of a content that have vectors, or will have them with this batch."""
+        own = {p.item.source.number for p in self._batch if p.item.source.sha256 == sha256.hex()}
+        return own | self.ledger.vectors_of(sha256, self.maker)
+
     def _flush_if_full(self, done: int, total: int) -> None:
         if len(self._batch) >= PIECES_A_BATCH or self._files >= FILES_A_BATCH:
             self._flush(done, total)
 
-    def _file(self, key: Key, state: FileState) -> Iterator[None]:
-        """Read a file; yields after each piece. A file that changed is read once more as it is now."""
+    def _file(self, key: Key, state: FileState, results: Iterator[Found | ItemError]) -> Iterator[None]:
+        """Take in what was read of a file; yields after each piece."""
         try:
-            yield from self._pieces(key, state)
+            yield from self._pieces(key, state, results)
         except FileChanged as changed:
-            now = replace(changed.state, context=state.context)
-            self.ledger.set_state(now)
-            try:
-                yield from self._pieces(Key(bytes.fromhex(now.sha256), now.suffix, now.context), now)
-            except FileChanged:
+            if state.path in self._changed:
                 fault, hint = "changed while it was read, twice", "Build again when nothing writes to it"
-                self._pass(ItemError(state.path, fault, hint, code="E_CHANGED", stage="scan"), state.path)
-            except OSError as e:
-                self._pass(_gone(state.path, e), state.path)
+                return self._pass(ItemError(state.path, fault, hint, code="E_CHANGED", stage="scan"), state.path)
+            self._changed.add(state.path)
+            self._tried.remove(state.path)
+            self.ledger.set_state(replace(changed.state, context=state.context))
         except OSError as e:
             self._pass(_gone(state.path, e), state.path)
 
@@ -111,13 +122,10 @@ class Work:
         self.rejects.append(Reject.of(error, path))
         self.ledger.forget_file(path)
 
-    def _pieces(self, key: Key, state: FileState) -> Iterator[None]:
-        known = self.ledger.vectors_of(key.sha256, self.maker)
-        known |= {item.source.number for item in self._batch if item.source.sha256 == state.sha256}
+    def _pieces(self, key: Key, state: FileState, results: Iterator[Found | ItemError]) -> Iterator[None]:
         refused: list[tuple[str, str, str, str]] = []
-        results = read(state)
         while True:
-            with self.stages.timed("parse"):
+            with self.stages.timed("wait"):
                 result = next(results, None)
             if result is None:
                 break
@@ -126,72 +134,71 @@ class Work:
                     return self._pass(result, state.path)
                 refused.append((result.stage, result.code, result.fault, result.hint))
                 continue
-            number = result.source.number
-            self.ledger.add_piece(key, self.maker, number, result.kind, _words(result.metadata))
-            if number not in known:
-                self._add(result)
+            self.stages.beside("parse", result.parse_seconds)
+            self.ledger.add_piece(key, self.maker, result.number, result.kind, _words(result.metadata))
+            if result.ready is not None and result.number not in self._known(key.sha256):
+                self._add(key, result)
                 yield
         self.ledger.add_parse(key, self.maker, refused)
 
-    def _add(self, item: Item) -> None:
-        if item.kind in self.embedder.kinds:
-            self._batch.append(item)
-        else:  # at once: a decoded recording is large
-            encoder = "audio" if item.kind == "recording" else item.kind
-            fault, hint = f"no {encoder} encoder in these weights", "Give weights that were trained on it: --weights"
-            code = f"E_NO_{encoder.upper()}_ENCODER"
-            self._refuse(item, ItemError(str(item.source.path), fault, hint, code=code, stage="embed"))
+    def _add(self, key: Key, found: Found) -> None:
+        if isinstance(found.ready, Prepared):
+            self._batch.append(found.ready)
+            self.stages.beside("facets", found.ready.seconds[0])
+            self.stages.beside("encode", found.ready.seconds[1])
+        elif found.ready is not None:
+            self._refuse(key.sha256, found.number, found.ready)
 
-    def _refuse(self, item: Item, error: ItemError) -> None:
+    def _refuse(self, sha256: bytes, number: int, error: ItemError) -> None:
         error_json = json.dumps([error.stage, error.code, error.fault, error.hint])
-        row = VectorRow(bytes.fromhex(item.source.sha256), item.source.number, error=error_json)
-        self.ledger.add_vector(self.maker, row)
+        self.ledger.add_vector(self.maker, VectorRow(sha256, number, error=error_json))
 
     def _flush(self, done: int, total: int) -> None:
         """Embed the batch; rows reach the disk first, then the ledger says that they are there."""
         batch, self._batch, self._files = self._batch, [], 0
-        with self.stages.embedding(self.embedder):
+        with self.stages.timed("forward"):
             results = embed_each(self.embedder, batch)
         with self.stages.timed("write"):
-            for item, result in zip(batch, results, strict=True):
+            for ready, result in zip(batch, results, strict=True):
+                source = ready.item.source
                 if isinstance(result, Embedded):
-                    self._store(item, result)
+                    self._store(source, result)
                 else:
-                    self._refuse(item, result)
+                    self._refuse(bytes.fromhex(source.sha256), source.number, result)
             self.shards.sync()
             self.ledger.commit()
             self.shards.seal_if_full()
         self.stop.raise_if_asked(self._before + done, self._before + total)
 
-    def _store(self, item: Item, result: Embedded) -> None:
+    def _store(self, source: Source, result: Embedded) -> None:
         block = np.concatenate([result.piece[None], result.windows]).astype(np.float16)
         shard, row, crc32 = self.shards.append(block)
         places = np.array([_place_row(p) for p in result.places], PLACE).tobytes()
         row_of = VectorRow(
-            bytes.fromhex(item.source.sha256), item.source.number, shard, row,
+            bytes.fromhex(source.sha256), source.number, shard, row,
             len(result.windows), crc32, places, facets_json(result.facets),
         )  # fmt: skip
         self.ledger.add_vector(self.maker, row_of)
         self.embedded += 1
 
 
-def embed_each(embedder: EmbedderLike, items: list[Item]) -> list[Embedded | ItemError]:
+def embed_each(embedder: EmbedderLike, ready: list[Prepared]) -> list[Embedded | ItemError]:
     """Embed a batch; where that fails as a whole, one piece at a time, so that one of them costs only itself."""
-    if not items:
+    if not ready:
         return []
     try:
-        return [_checked(embedder, item, r) for item, r in zip(items, embedder.embed(items), strict=True)]
+        return [_checked(embedder, p, r) for p, r in zip(ready, embedder.embed_prepared(ready), strict=True)]
     except MmbertError:
         raise
     except Exception as e:
-        if len(items) > 1:
-            return [embed_each(embedder, [item])[0] for item in items]
+        if len(ready) > 1:
+            return [embed_each(embedder, [one])[0] for one in ready]
         fault = f"could not be embedded ({type(e).__name__}: {str(e)[:200]})"
         hint = "This is a fault of mmbert: please report it with the file"
-        return [ItemError(str(items[0].source.path), fault, hint, code="E_UNEXPECTED", stage="embed")]
+        return [ItemError(str(ready[0].item.source.path), fault, hint, code="E_UNEXPECTED", stage="embed")]
 
 
-def _checked(embedder: EmbedderLike, item: Item, result: Embedded | ItemError) -> Embedded | ItemError:
+def _checked(embedder: EmbedderLike, ready: Prepared, result: Embedded | ItemError) -> Embedded | ItemError:
     """The result, refused where it would poison a search: nothing but unit vectors enters a shard."""
     if isinstance(result, ItemError):
         return result
@@ -201,7 +208,7 @@ def _checked(embedder: EmbedderLike, item: Item, result: Embedded | ItemError) -
     if np.all(np.abs(lengths - 1) < 1e-2):  # false for NaN
         return result
     fault, hint = "gives vectors that are not of unit length", "The weights or this machine's torch are faulty"
-    return ItemError(str(item.source.path), fault, hint, code="E_NOT_FINITE", stage="embed")
+    return ItemError(str(ready.item.source.path), fault, hint, code="E_NOT_FINITE", stage="embed")
 
 
 def facets_json(facets: Facets) -> str:

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from mmbert_indexer.scan import Scan, digests, walk, with_contexts
 from mmbert_indexer.shards import Shards
 from mmbert_indexer.stages import Stages
 from mmbert_indexer.stop import Stop, listening
+from mmbert_indexer.workers import InThisProcess, Readers, WorkerPool, default_workers
 
 WINDOWS_A_PIECE = 12  # for the estimate of space alone
 
@@ -51,6 +52,7 @@ class BuildReport:
         rejects: ``counts`` by code and the ``first`` few.
         seconds: All.
         seconds_by_stage: Where they went.
+        seconds_beside: What the reading processes did meanwhile.
     """
 
     library: str
@@ -65,6 +67,7 @@ class BuildReport:
     rejects: dict[str, Any]
     seconds: float
     seconds_by_stage: dict[str, float]
+    seconds_beside: dict[str, float]
 
 
 def build_library(
@@ -73,6 +76,8 @@ def build_library(
     embedder: EmbedderLike,
     *,
     verify: bool = False,
+    retry_rejects: bool = False,
+    workers: int | None = None,
     progress: Progress | None = None,
 ) -> BuildReport:
     """Make a library hold what lies in its folders: those given now and those given before.
@@ -85,6 +90,9 @@ def build_library(
         folders: Folders (or single files) of music.
         embedder: Gives the vectors.
         verify: Read every file, also those whose size and time say that they are unchanged.
+        retry_rejects: Try again what was refused before.
+        workers: Processes that read files; 0 reads in this one, where a file that crashes its parser ends the build;
+            None for one a core, without the one that the model needs.
         progress: Called with (files done, files to do, pieces embedded).
 
     Raises:
@@ -102,8 +110,12 @@ def build_library(
         first = walk(given)
     if not library.exists():
         sources.refuse_empty(given, first)
-    with changing(library), listening() as stop, _opened(library) as ledger:
-        job = _Job(library, ledger, embedder, stages, stop, progress or (lambda *_: None))
+    n = default_workers() if workers is None else workers
+    readers = WorkerPool(n) if n else InThisProcess()
+    with changing(library), listening() as stop, _opened(library) as ledger, closing(readers):
+        if retry_rejects:
+            ledger.forget_rejects()
+        job = _Job(library, ledger, embedder, readers, stages, stop, progress or (lambda *_: None))
         return job.run(given, verify)
 
 
@@ -196,6 +208,7 @@ class _Job:
     library: Path
     ledger: Ledger
     embedder: EmbedderLike
+    readers: Readers
     stages: Stages
     stop: Stop
     progress: Progress
@@ -209,7 +222,10 @@ class _Job:
         shards = Shards(self.library / "work", maker.fingerprint, self.embedder.dim, self.ledger)
         try:
             refuse_if_full(self.library, len(self.ledger.todo(maker)), WINDOWS_A_PIECE, self.embedder.dim)
-            work = Work(self.ledger, shards, self.embedder, maker, self.stages, self.stop, self.progress, scan.rejects)
+            work = Work(
+                self.ledger, shards, self.embedder, self.readers, maker,
+                self.stages, self.stop, self.progress, scan.rejects,
+            )  # fmt: skip
             name = self._publish(work, shards)
         finally:
             shards.close()
@@ -284,6 +300,7 @@ class _Job:
         return {
             "seconds": round(self.stages.total, 3),
             "seconds_by_stage": {k: round(v, 3) for k, v in self.stages.seconds.items()},
+            "seconds_beside": {k: round(v, 3) for k, v in self.stages.seconds_beside.items()},
             "embedded": work.embedded,
         }
 
@@ -307,4 +324,5 @@ class _Job:
             rejects=summary(rejects),
             seconds=self.stages.total,
             seconds_by_stage=dict(self.stages.seconds),
+            seconds_beside=dict(self.stages.seconds_beside),
         )

@@ -30,6 +30,10 @@ def build(
     folders: Annotated[list[Path], typer.Argument(metavar="FOLDER", help="Folders of music.", show_default=False)],
     weights: Annotated[str | None, typer.Option(help="Checkpoint folder; the released weights without it.")] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Read every file again, also unchanged ones.")] = False,
+    retry_rejects: Annotated[bool, typer.Option("--retry-rejects", help="Try again what was refused before.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=0, max=256, help="Processes that read files; one a core but one without it.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> int:
     """Make LIBRARY hold what lies in the FOLDERs, and in those given to it before.
@@ -49,7 +53,9 @@ def build(
 
     embedder = Embedder.from_pretrained(weights)
     with _bar() as show:
-        report = build_library(library, folders, embedder, verify=verify, progress=show)
+        report = build_library(
+            library, folders, embedder, verify=verify, retry_rejects=retry_rejects, workers=workers, progress=show
+        )
     if as_json:
         print_json(asdict(report))
     else:
@@ -80,6 +86,7 @@ def _print_build(report: dict[str, Any]) -> None:
         ("pieces", f"{report['pieces']:,} from {report['files']:,} files, {report['windows']:,} windows"),
         ("this run", done),
         ("seconds", f"{report['seconds']:.1f} ({_stages(report['seconds_by_stage'])})"),
+        ("beside", f"read in other processes ({_stages(report['seconds_beside'])})"),
     ]  # fmt: skip
     _print_rows(rows + _reject_rows(report["rejected"], report["rejects"]["counts"]))
     first = report["rejects"]["first"]

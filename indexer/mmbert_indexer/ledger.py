@@ -192,6 +192,11 @@ class Ledger:
         rows = [(sha, number, fingerprint) for sha, number in keys]
         self.connection.executemany("DELETE FROM vector WHERE sha256=? AND number=? AND fingerprint=?", rows)
 
+    def forget_rejects(self) -> None:
+        """Let everything that was refused be tried again."""
+        self.connection.execute("DELETE FROM parse WHERE rejects<>'[]'")
+        self.connection.execute("DELETE FROM vector WHERE error IS NOT NULL")
+
     # ---- shards ---------------------------------------------------------------------------------------
 
     def shard_rows(self, fingerprint: str) -> dict[int, int]:

@@ -1,16 +1,19 @@
-"""One file to its pieces, however the file behaves meanwhile."""
+"""One file to its pieces, made ready for the model, however the file behaves meanwhile."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import mmbert
 from mmbert.errors import ItemError, MissingExtraError
 from mmbert.items import load_items
-from mmbert.types import Item
+from mmbert.prepare import Prepared, prepare
+from mmbert.types import Item, Kind
 from mmbert_indexer.scan import FileState, hashed, look
 
 
@@ -19,7 +22,7 @@ def reader_version() -> str:
     """Digest of the code that reads and measures files: what older code refused is tried again by newer."""
     root = Path(mmbert.__file__).parent
     digest = hashlib.sha256()
-    for path in sorted([*root.glob("items/*.py"), *root.glob("symbolic/*.py"), root / "embed.py"]):
+    for path in sorted([*root.glob("items/*.py"), *root.glob("symbolic/*.py"), root / "prepare.py"]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -32,15 +35,77 @@ class FileChanged(Exception):
         self.state = state
 
 
-def read(state: FileState) -> Iterator[Item | ItemError]:
-    """The pieces of a file, and in place of those that cannot be read, why.
+@dataclass(frozen=True)
+class Request:
+    """A file to be read.
 
-    Pieces carry the digest of the bytes that they were read from, so one look at it tells whether the file is still
-    the one that was scanned; where nothing could be read, size, time and digest must be as they were.
+    Attributes:
+        state: The file as it was scanned.
+        kinds: Kinds of items that the weights can embed.
+        known: Numbers of its pieces that have vectors already: they are named, not made ready.
+    """
+
+    state: FileState
+    kinds: frozenset[str]
+    known: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Found:
+    """One piece of a file.
+
+    Attributes:
+        number: Which piece within the file.
+        kind: What it is.
+        metadata: What the file states in words.
+        ready: The piece for the model, or why it cannot be embedded; None where its number was known.
+        parse_seconds: What reading it took.
+    """
+
+    number: int
+    kind: Kind
+    metadata: Mapping[str, str]
+    ready: Prepared | ItemError | None
+    parse_seconds: float
+
+
+def results(request: Request) -> Iterator[Found | ItemError]:
+    """The pieces of a file, and in place of those that cannot be read, why.
 
     Raises:
         FileChanged: before anything is given.
         OSError: before anything is given: the file cannot be looked at any more.
+    """
+    pieces = _read(request.state)
+    while True:
+        start = time.perf_counter()
+        piece = next(pieces, None)
+        seconds = time.perf_counter() - start
+        if piece is None:
+            return
+        if isinstance(piece, ItemError):
+            yield piece
+            continue
+        ready = None if piece.source.number in request.known else _ready(piece, request.kinds)
+        yield Found(piece.source.number, piece.kind, piece.metadata, ready, seconds)
+
+
+def _ready(item: Item, kinds: frozenset[str]) -> Prepared | ItemError:
+    try:
+        return prepare(item, kinds)
+    except ItemError as e:
+        return e
+    except MemoryError:
+        raise
+    except Exception as e:
+        return _mistake(str(item.source.path), "could not be measured", e, "encode")
+
+
+def _read(state: FileState) -> Iterator[Item | ItemError]:
+    """The pieces as they are read.
+
+    They carry the digest of the bytes that they were read from, so one look at it tells whether the file is still
+    the one that was scanned; where nothing could be read, size, time and digest must be as they were.
     """
     refused: list[ItemError] = []
     given = changed = False
@@ -55,12 +120,18 @@ def read(state: FileState) -> Iterator[Item | ItemError]:
     except MissingExtraError as e:
         fault = f"needs {e.subject}, which is not installed"
         refused.append(ItemError(state.path, fault, e.hint, code="E_MISSING_EXTRA"))
+    except MemoryError:
+        raise
     except Exception as e:
-        fault = f"could not be read ({type(e).__name__}: {str(e)[:200]})"
-        hint = "This is a fault of mmbert: please report it with the file"
-        refused.append(ItemError(state.path, fault, hint, code="E_UNEXPECTED"))
+        refused.append(_mistake(state.path, "could not be read", e, "decode"))
     if not given:
         now = hashed(look(state.path))
         if changed or now.sha256 != state.sha256:
             raise FileChanged(now)
     yield from refused
+
+
+def _mistake(path: str, what: str, error: Exception, stage: str) -> ItemError:
+    fault = f"{what} ({type(error).__name__}: {str(error)[:200]})"
+    hint = "This is a fault of mmbert: please report it with the file"
+    return ItemError(path, fault, hint, code="E_UNEXPECTED", stage=stage)

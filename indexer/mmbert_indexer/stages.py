@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-# In order. "embed" is what the embedder does not account for itself.
-STAGES = ("scan", "hash", "parse", "facets", "encode", "forward", "embed", "write", "publish")
+# In order. "wait" is for files that are read beside, in other processes.
+STAGES = ("scan", "hash", "wait", "forward", "write", "publish")
+BESIDE = ("parse", "facets", "encode")
 
 
 class Stages:
-    """Seconds by stage."""
+    """Seconds by stage: those that follow each other, and those of the reading processes beside them."""
 
     def __init__(self) -> None:
         self.seconds = dict.fromkeys(STAGES, 0.0)
+        self.seconds_beside = dict.fromkeys(BESIDE, 0.0)
         self._start = time.perf_counter()
 
     @property
@@ -32,16 +33,6 @@ class Stages:
         finally:
             self.seconds[stage] += time.perf_counter() - start
 
-    @contextmanager
-    def embedding(self, embedder: Any) -> Iterator[None]:
-        """Count what an embedder does, under its own stages where it tells them (``embedder.seconds``)."""
-        before, start = dict(getattr(embedder, "seconds", {})), time.perf_counter()
-        try:
-            yield
-        finally:
-            rest = time.perf_counter() - start
-            for stage, seconds in getattr(embedder, "seconds", {}).items():
-                spent = seconds - before.get(stage, 0.0)
-                self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
-                rest -= spent
-            self.seconds["embed"] += max(0.0, rest)
+    def beside(self, stage: str, seconds: float) -> None:
+        """Count what a reading process did."""
+        self.seconds_beside[stage] += seconds

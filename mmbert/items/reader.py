@@ -157,6 +157,8 @@ def _pieces(reader: Reader, file: File) -> Iterator[Item | ItemError]:
         raise
     except PermissionError as fault:
         raise _of_system(file.path, fault) from None
+    except MemoryError:
+        raise file.refuse("needs more memory to read than there is", "It is probably damaged", "E_MEMORY") from None
     except Exception as fault:
         raise file.refuse(
             f"cannot be read ({type(fault).__name__}: {str(fault)[:200]})", "Is it damaged?", "E_DAMAGED"

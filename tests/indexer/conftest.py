@@ -25,3 +25,10 @@ def library(tmp_path: Path) -> Path:
 @pytest.fixture
 def embedder() -> FakeEmbedder:
     return FakeEmbedder()
+
+
+@pytest.fixture(autouse=True)
+def read_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of builds of five files: only those that are about reading processes start some."""
+    if "workers" not in request.node.path.name:
+        monkeypatch.setattr("mmbert_indexer.build.default_workers", lambda: 0)

@@ -11,8 +11,10 @@ import numpy as np
 
 from mmbert.errors import ItemError
 from mmbert.items import write_midi
+from mmbert.prepare import Prepared
+from mmbert.symbolic.octuple import FIELDS
 from mmbert.symbolic.score import Part, Score
-from mmbert.types import Embedded, Facets, Item, Place
+from mmbert.types import Embedded, Facets, Place
 
 INSTRUMENTS = ("violin", "piano", "flute", "drums")
 
@@ -27,26 +29,26 @@ class FakeEmbedder:
 
     def __init__(self, dim: int = 16, fingerprint: str = "f00dfeed" * 8, pause: float = 0.0) -> None:
         self.dim, self.fingerprint, self.pause = dim, fingerprint, pause
-        self.seconds = {"facets": 0.0, "encode": 0.0, "forward": 0.0}
         self.asked: list[str] = []
 
-    def embed(self, items: list[Item]) -> list[Embedded | ItemError]:
+    def embed_prepared(self, ready: list[Prepared]) -> list[Embedded | ItemError]:
         time.sleep(self.pause)
-        return [self._one(item) for item in items]
+        return [self._one(piece) for piece in ready]
 
-    def _one(self, item: Item) -> Embedded | ItemError:
-        self.asked.append(item.uid)
-        notes = item.score.notes
-        if notes["pitch"].max() == 127:
-            return ItemError(str(item.source.path), "is too high", "Sing lower", code="E_HIGH", stage="encode")
-        seed = int.from_bytes(hashlib.sha256(notes.tobytes()).digest()[:8], "big")
+    def _one(self, piece: Prepared) -> Embedded | ItemError:
+        self.asked.append(piece.item.uid)
+        pitches = piece.tokens[:, FIELDS.index("pitch")]
+        if pitches.max() == 127:
+            return ItemError(str(piece.item.source.path), "is too high", "Sing lower", code="E_HIGH", stage="encode")
+        seed = int.from_bytes(hashlib.sha256(piece.tokens.tobytes()).digest()[:8], "big")
         rows = unit(np.random.default_rng(seed).standard_normal((3, self.dim)))
-        return Embedded(item, facets_of(item), rows[0], rows[1:], (Place(0, 4, 0, 2), Place(2.5, 6.5)))
+        places = (Place(0, 4, 0, 2), Place(2.5, 6.5))
+        return Embedded(piece.item, facets_of(piece), rows[0], rows[1:], places)
 
 
-def facets_of(item: Item) -> Facets:
+def facets_of(piece: Prepared) -> Facets:
     """Facets that differ from piece to piece; some unknown."""
-    n = int(item.score.notes["pitch"][0])
+    n = first_pitch(piece)
     return Facets(
         key="CDEFGAB"[n % 7],
         mode=("major", "minor")[n % 2],
@@ -54,9 +56,14 @@ def facets_of(item: Item) -> Facets:
         instruments=INSTRUMENTS[: n % 4],
         parts=n % 4 or None,
         has_drums=bool(n % 2),
-        form=item.metadata.get("form"),
-        composer=item.metadata.get("composer"),
+        form=piece.item.metadata.get("form"),
+        composer=piece.item.metadata.get("composer"),
     )
+
+
+def first_pitch(piece: Prepared) -> int:
+    """Pitch of the first note."""
+    return int(piece.tokens[0, FIELDS.index("pitch")])
 
 
 def unit(rows: np.ndarray) -> np.ndarray:

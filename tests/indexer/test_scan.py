@@ -173,9 +173,9 @@ sys.path[:0] = sys.argv[3:]
 from pathlib import Path
 from fake_library import FakeEmbedder
 from mmbert_indexer.build import build_library
-build_library(Path(sys.argv[1]).with_name("root's"), [Path(sys.argv[2])], FakeEmbedder())  # imports all that it needs
+build_library(Path(sys.argv[1]).with_name("root's"), [Path(sys.argv[2])], FakeEmbedder(), workers=0)  # imports all
 os.setgid(65534); os.setuid(65534)
-report = build_library(Path(sys.argv[1]), [Path(sys.argv[2])], FakeEmbedder())
+report = build_library(Path(sys.argv[1]), [Path(sys.argv[2])], FakeEmbedder(), workers=0)
 print(report.pieces, report.rejects["counts"])
 """
 

@@ -13,9 +13,9 @@ import pytest
 from mmbert.errors import ItemError
 from mmbert.facets import tokens_of
 from mmbert.items import write_midi
-from mmbert.symbolic.facets import score_facets
+from mmbert.prepare import Prepared, prepare
+from mmbert.symbolic.octuple import FIELDS
 from mmbert.symbolic.score import Part, Score
-from mmbert.symbolic.windows import search_windows
 from mmbert.types import Embedded, Item
 
 DIM = 64
@@ -42,7 +42,10 @@ class WordEmbedder:
         self.texts_embedded = 0
 
     def embed(self, items: Sequence[Item]) -> list[Embedded | ItemError]:
-        return [self._one(item) for item in items]
+        return self.embed_prepared([prepare(item, self.kinds) for item in items])
+
+    def embed_prepared(self, ready: Sequence[Prepared]) -> list[Embedded | ItemError]:
+        return [self._one(piece) for piece in ready]
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
         self.texts_embedded += len(texts)
@@ -52,21 +55,15 @@ class WordEmbedder:
             rows.append(_unit(sum((_direction(w) for w in words), np.zeros(DIM))))
         return np.array(rows, np.float32)
 
-    def _one(self, item: Item) -> Embedded | ItemError:
-        if item.score is None:
-            fault = f"no {item.kind} encoder in these weights"
-            return ItemError(str(item.source.path), fault, code="E_NO_ENCODER", stage="embed")
-        facets = score_facets(item.score, item.metadata)
-        places = search_windows(item.score)
-        words = [t.partition("=")[2] for t in tokens_of(facets)]
+    def _one(self, ready: Prepared) -> Embedded:
+        words = [t.partition("=")[2] for t in tokens_of(ready.facets)]
         piece = _unit(sum((_direction(w) for w in words), np.zeros(DIM)))
-        notes = item.score.notes
-        starts = item.score.seconds(notes["onset"])
+        pitches = ready.tokens[:, FIELDS.index("pitch")]
         windows = []
-        for place in places:  # a window's own notes move it a little
-            here = notes[(starts >= place.start_s) & (starts < place.end_s)]["pitch"]
+        for _, low, high in ready.spans:  # a window's own notes move it a little
+            here = pitches[(ready.segments >= low) & (ready.segments < high)]
             windows.append(_unit(piece + 0.2 * _unit(_direction(str(here.tolist())))))
-        return Embedded(item, facets, piece, np.array(windows, np.float32), places)
+        return Embedded(ready.item, ready.facets, piece, np.array(windows, np.float32), ready.places)
 
 
 SCALES = {"major": (0, 2, 4, 5, 7, 9, 11, 12), "minor": (0, 2, 3, 5, 7, 8, 11, 12)}

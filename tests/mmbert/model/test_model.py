@@ -6,11 +6,11 @@ import itertools
 
 import pytest
 import torch
-from mmbert.symbolic.octuple import SIZES
 
 from mmbert.facets import TOKENS
 from mmbert.model import MmbertModel, ModelConfig
 from mmbert.model.facets import facet_ids
+from mmbert.symbolic.octuple import SIZES
 from mmbert.types import Facets, Stream
 
 

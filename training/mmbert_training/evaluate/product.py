@@ -15,12 +15,13 @@ from mmbert.console import progress
 from mmbert.embed import Embedder
 from mmbert.errors import ItemError
 from mmbert.items import write_midi
+from mmbert.prepare import Prepared
 from mmbert.retrieval.calibrate import NONSENSE
 from mmbert.retrieval.names import names_of
 from mmbert.retrieval.search import search
 from mmbert.retrieval.understand import understand
 from mmbert.store import Generation
-from mmbert.types import Embedded, Item, Query
+from mmbert.types import Embedded, Query
 
 ASKED = 100  # hits a question; pieces behind them count as tied
 _AT_ONCE = 256
@@ -33,8 +34,8 @@ class _AsEmbedded:
         self.fingerprint, self.dim, self.kinds = embedder.fingerprint, embedder.dim, embedder.kinds
         self._embedded = embedded
 
-    def embed(self, items: Sequence[Item]) -> list[Embedded | ItemError]:
-        return [replace(self._embedded[int(i.source.path.stem)], item=i) for i in items]
+    def embed_prepared(self, ready: Sequence[Prepared]) -> list[Embedded | ItemError]:
+        return [replace(self._embedded[int(p.item.source.path.stem)], item=p.item) for p in ready]
 
 
 class _AsRead:

@@ -1,0 +1,152 @@
+"""How a reading process tells what it found: JSON and plain arrays, so that nothing it sends is ever unpickled.
+
+A reading process has read strangers' files; if one of them took it over, what it sends must be data and no code.
+A frame is a head (length of the rest of it, JSON) and the bytes of the arrays that the head describes.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmbert.errors import ItemError
+from mmbert.prepare import Prepared
+from mmbert.types import Facets, Item, Place, Source
+from mmbert_indexer.reading import FileChanged, Found, Request
+from mmbert_indexer.scan import FileState
+
+_LENGTH = struct.Struct("<I")
+MOST_HEAD, MOST_ARRAY = 64 << 20, 1 << 30  # bytes; a frame beyond is damage
+# The arrays of a piece, in order: columns (0: a vector) and type.
+_ARRAYS = {
+    "tokens": (8, "<i2"),
+    "passages": (0, "<i4"),
+    "segments": (0, "<i4"),
+    "bars": (0, "<i4"),
+    "spans": (3, "<i4"),
+}
+
+READY: dict[str, Any] = {"is": "ready"}  # the first frame of a process
+END: dict[str, Any] = {"is": "end"}  # the last of a request
+
+
+class BadFrame(Exception):
+    """What came is no frame: the process that sent it is damaged."""
+
+
+def request_line(request: Request) -> bytes:
+    """A request as one line of JSON. ASCII, so that a file name of any bytes can be written."""
+    head = {"state": asdict(request.state), "kinds": sorted(request.kinds), "known": sorted(request.known)}
+    return json.dumps(head).encode("ascii") + b"\n"
+
+
+def read_request(line: bytes) -> Request:
+    """Inverse of :func:`request_line`."""
+    head = json.loads(line)
+    return Request(FileState(**head["state"]), frozenset(head["kinds"]), frozenset(head["known"]))
+
+
+def frame(message: Found | ItemError | FileChanged | OSError | dict[str, Any]) -> bytes:
+    """One message as bytes."""
+    arrays: list[bytes] = []
+    head = message if isinstance(message, dict) else _head(message, arrays)
+    data = json.dumps(head).encode("ascii")
+    return b"".join([_LENGTH.pack(len(data)), data, *arrays])
+
+
+def read_frame(take: Callable[[int], bytes]) -> Found | ItemError | FileChanged | OSError | dict[str, Any]:
+    """The next message.
+
+    Args:
+        take: Gives exactly so many bytes.
+
+    Raises:
+        BadFrame: what comes is no frame.
+    """
+    (length,) = _LENGTH.unpack(take(_LENGTH.size))
+    if length > MOST_HEAD:
+        raise BadFrame(f"a head of {length} bytes")
+    try:
+        return _message(json.loads(take(length)), take)
+    except (ValueError, TypeError, KeyError, AttributeError) as e:
+        raise BadFrame(str(e)) from e
+
+
+def _head(message: Found | ItemError | FileChanged | OSError, arrays: list[bytes]) -> dict[str, Any]:
+    if isinstance(message, Found):
+        head = {"is": "piece", "number": message.number, "kind": message.kind, "metadata": dict(message.metadata)}
+        head["parse_seconds"] = message.parse_seconds
+        if isinstance(message.ready, Prepared):
+            head["prepared"] = _prepared_head(message.ready, arrays)
+        elif message.ready is not None:
+            head["refused"] = _error_head(message.ready)
+        return head
+    if isinstance(message, ItemError):
+        return {"is": "refused", "refused": _error_head(message)}
+    if isinstance(message, FileChanged):
+        return {"is": "changed", "state": asdict(message.state)}
+    return {"is": "gone", "errno": message.errno or 0, "strerror": message.strerror or str(message)}
+
+
+def _message(head: dict[str, Any], take: Callable[[int], bytes]) -> Any:
+    if head["is"] == "piece":
+        ready: Prepared | ItemError | None = None
+        if "prepared" in head:
+            ready = _prepared(head, take)
+        elif "refused" in head:
+            ready = _error(head["refused"])
+        return Found(int(head["number"]), head["kind"], head["metadata"], ready, float(head["parse_seconds"]))
+    if head["is"] == "refused":
+        return _error(head["refused"])
+    if head["is"] == "changed":
+        return FileChanged(FileState(**head["state"]))
+    if head["is"] == "gone":
+        return OSError(int(head["errno"]), head["strerror"])  # of the class that belongs to the number
+    return head
+
+
+def _error_head(error: ItemError) -> list[str]:
+    return [error.subject, error.fault, error.hint, error.code, error.stage]
+
+
+def _error(fields: list[str]) -> ItemError:
+    subject, fault, hint, code, stage = map(str, fields)
+    return ItemError(subject, fault, hint, code=code, stage=stage)
+
+
+def _prepared_head(ready: Prepared, arrays: list[bytes]) -> dict[str, Any]:
+    source = ready.item.source
+    for name, (_, kind) in _ARRAYS.items():
+        arrays.append(np.ascontiguousarray(getattr(ready, name), dtype=kind).tobytes())
+    return {
+        "source": [str(source.path), source.sha256, source.number, source.size],
+        "facets": {k: getattr(v, "item", lambda v=v: v)() for k, v in ready.facets.known().items()},
+        "places": [[p.start_s, p.end_s, p.start_bar, p.end_bar] for p in ready.places],
+        "seconds": ready.seconds,
+        "rows": [len(getattr(ready, name)) for name in _ARRAYS],
+    }
+
+
+def _prepared(head: dict[str, Any], take: Callable[[int], bytes]) -> Prepared:
+    own = head["prepared"]
+    path, sha256, number, size = own["source"]
+    arrays = {}
+    for rows, (name, (columns, kind)) in zip(own["rows"], _ARRAYS.items(), strict=True):
+        size_of = np.dtype(kind).itemsize * max(1, columns)
+        if not 0 <= rows <= MOST_ARRAY // size_of:
+            raise BadFrame(f"{rows} rows")
+        flat = np.frombuffer(take(rows * size_of), dtype=kind)
+        arrays[name] = flat.reshape(-1, columns) if columns else flat
+    return Prepared(
+        item=Item(head["kind"], Source(Path(path), sha256, number, size), head["metadata"]),
+        facets=Facets.from_known(own["facets"]),
+        places=tuple(Place(*p) for p in own["places"]),
+        seconds=(float(own["seconds"][0]), float(own["seconds"][1])),
+        **arrays,
+    )

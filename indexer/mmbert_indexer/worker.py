@@ -1,0 +1,65 @@
+"""A reading process: takes requests on its standard input, answers with frames on its standard output.
+
+It imports no torch, holds no library open, and may be ended at any moment. Started by
+:mod:`mmbert_indexer.workers` as ``python -m mmbert_indexer.worker``.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+from typing import BinaryIO
+
+from mmbert.errors import ItemError
+from mmbert_indexer.reading import FileChanged, results
+from mmbert_indexer.wire import END, READY, frame, read_request
+
+READ_MEMORY = 4 << 30  # bytes of address space
+READ_SECONDS = 30.0  # without a piece
+_MEMORY = ("needs more memory to be measured than there is", "It is probably damaged", "E_MEMORY")
+
+
+def main() -> None:
+    """Answer requests until the input ends."""
+    # Ctrl-C reaches the whole group of processes; it is the build that decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_AS, (READ_MEMORY, READ_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Libraries print what they like: the pipe is for frames alone.
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    out.write(frame(READY))
+    out.flush()
+    for line in sys.stdin.buffer:
+        answer(line, out)
+
+
+def answer(line: bytes, out: BinaryIO) -> None:
+    """All frames for one request."""
+    request = read_request(line)
+    _more_time()
+    try:
+        for result in results(request):
+            out.write(frame(result))
+            out.flush()
+            _more_time()
+    except (FileChanged, OSError) as e:
+        out.write(frame(e))
+    except MemoryError:
+        fault, hint, code = _MEMORY
+        out.write(frame(ItemError(request.state.path, fault, hint, code=code)))
+    out.write(frame(END))
+    out.flush()
+
+
+def _more_time() -> None:
+    """Processor time until the next piece: what hangs after its build was killed ends by itself."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    limit = int(usage.ru_utime + usage.ru_stime + READ_SECONDS) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,252 @@
+"""Files are read in processes of their own, beside the model: faster, and a file that crashes or hangs its parser is
+one reject and nothing more."""
+
+from __future__ import annotations
+
+import os
+import queue
+import selectors
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+from mmbert.errors import ItemError, UsageError
+from mmbert_indexer.reading import FileChanged, Found, Request, results
+from mmbert_indexer.wire import END, READY, BadFrame, read_frame, request_line
+from mmbert_indexer.worker import READ_SECONDS
+
+FILES_AHEAD = 8  # a process, waiting to be read or to be used
+PIECES_AHEAD = 16  # of a file: a tune book does not fill the memory
+_CRASHED = (
+    "ended the process that reads it, twice",
+    "It is probably damaged: please report it with the file",
+    "E_CRASH",
+)
+_LATE = ("gave no piece within {:.0f} seconds", "It is probably damaged, or far too large", "E_TIMEOUT")
+
+
+def default_workers() -> int:
+    """One reading process a core, without the one that the model needs."""
+    return max(1, (os.cpu_count() or 1) - 1)
+
+
+class Readers(Protocol):
+    """Files to pieces."""
+
+    def read(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Iterator[Found | ItemError]]]:
+        """Each request with its results, in the order of the requests.
+
+        The results raise what :func:`mmbert_indexer.reading.results` raises, at the first of them.
+        """
+        ...
+
+    def close(self) -> None:
+        """End what is running."""
+
+
+class InThisProcess:
+    """No other process: for a debugger, and where a thousand small builds follow each other. Bounds nothing."""
+
+    def read(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Iterator[Found | ItemError]]]:
+        """Each request with its results."""
+        for request in requests:
+            yield request, results(request)
+
+    def close(self) -> None:
+        """Nothing is running."""
+
+
+class WorkerPool:
+    """``n`` reading processes, started with the first request.
+
+    Each has bounded memory (``RLIMIT_AS``) and time a piece. One that ends or hangs costs its file: the file is tried
+    once more by a new process (the first may have been ended for memory that others took) and then refused.
+
+    Args:
+        n: Processes.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._waiting: queue.SimpleQueue[tuple[Request, queue.Queue[Any]] | None] = queue.SimpleQueue()
+        self._threads: list[_Driver] = []
+
+    def read(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Iterator[Found | ItemError]]]:
+        """Each request with its results; the next files are being read meanwhile."""
+        ahead: deque[tuple[Request, queue.Queue[Any]]] = deque()
+        for request in requests:
+            answers: queue.Queue[Any] = queue.Queue(PIECES_AHEAD)
+            ahead.append((request, answers))
+            self._submit(request, answers)
+            if len(ahead) > FILES_AHEAD * self._n:
+                yield _taken(*ahead.popleft())
+        while ahead:
+            yield _taken(*ahead.popleft())
+
+    def close(self) -> None:
+        """End the processes, whatever they are doing."""
+        for thread in self._threads:
+            thread.end()
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+
+    def _submit(self, request: Request, answers: queue.Queue[Any]) -> None:
+        if len(self._threads) < self._n:
+            thread = _Driver(self._waiting)
+            self._threads.append(thread)
+            thread.start()
+        self._waiting.put((request, answers))
+
+
+def _taken(request: Request, answers: queue.Queue[Any]) -> tuple[Request, Iterator[Found | ItemError]]:
+    def pieces() -> Iterator[Found | ItemError]:
+        while (answer := answers.get()) is not END:
+            if isinstance(answer, BaseException) and not isinstance(answer, ItemError):
+                raise answer
+            yield answer
+
+    return request, pieces()
+
+
+class _Gone(Exception):
+    """The process ended."""
+
+
+class _Late(Exception):
+    """The process gave nothing for too long."""
+
+
+class _Driver(threading.Thread):
+    """Talks to one process, and starts it anew where it ended."""
+
+    def __init__(self, waiting: queue.SimpleQueue[tuple[Request, queue.Queue[Any]] | None]) -> None:
+        super().__init__(daemon=True)
+        self._waiting, self._ended = waiting, False
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self) -> None:
+        """Take requests until the pool is closed."""
+        while (job := self._waiting.get()) is not None and not self._ended:
+            request, answers = job
+            try:
+                self._file(request, answers)
+            except Exception as fault:  # a mistake of ours reaches the build, and no thread dies silently
+                _put(answers, fault, self)
+        self._stop()
+
+    def end(self) -> None:
+        """Stop soon: nothing more is waited for. The pipes are closed by the thread that reads them."""
+        self._ended = True
+        if (process := self._process) is not None:
+            process.kill()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nobody waits for answers any more."""
+        return self._ended
+
+    def _file(self, request: Request, answers: queue.Queue[Any]) -> None:
+        path, given = request.state.path, 0
+        for last in (False, True):
+            try:
+                for n, answer in enumerate(self._answers(request)):
+                    if n >= given:  # the second time, what the first gave is left out
+                        _put(answers, answer, self)
+                        given += 1
+                break
+            except (_Gone, BadFrame):
+                self._stop()
+                fault, hint, code = _CRASHED
+            except _Late:
+                self._stop()
+                fault, hint, code = _LATE[0].format(READ_SECONDS), *_LATE[1:]
+                last = True
+            if self._ended:
+                return
+            if last:
+                _put(answers, ItemError(path, fault, hint, code=code), self)
+                break
+        _put(answers, END, self)
+
+    def _answers(self, request: Request) -> Iterator[Found | ItemError | FileChanged | OSError]:
+        process = self._own_process()
+        try:
+            process.stdin.write(request_line(request))
+            process.stdin.flush()
+        except (OSError, ValueError):
+            raise _Gone from None
+        while (answer := read_frame(lambda n: _take(process, n))) != END:
+            if isinstance(answer, dict):
+                raise BadFrame(str(answer)[:80])
+            yield answer
+
+    def _own_process(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            try:
+                self._start()
+            except (OSError, _Gone, _Late, BadFrame) as e:
+                if self._ended:
+                    raise _Gone from None
+                fault = f"a process that reads files cannot be started ({str(e) or 'it ended at once'})"
+                raise UsageError("--workers", fault, "Give --workers 0 to read in the build's own process") from e
+        return self._process
+
+    def _start(self) -> None:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+        # One thread each: the pool is the parallelism, and threads take address space.
+        environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        self._process = process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "mmbert_indexer.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # what C libraries say of damaged files
+            env=environment,
+            bufsize=0,
+        )
+        if self._ended or read_frame(lambda n: _take(process, n)) != READY:  # ended meanwhile: nobody else knows of it
+            raise _Gone
+
+    def _stop(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
+
+
+def _put(answers: queue.Queue[Any], answer: Any, driver: _Driver) -> None:
+    """Hand over an answer; wait while the build has enough of this file, but not for a build that is gone."""
+    while not driver.ended:
+        try:
+            return answers.put(answer, timeout=0.2)
+        except queue.Full:
+            continue
+
+
+def _take(process: subprocess.Popen[bytes], n: int) -> bytes:
+    """Exactly ``n`` bytes from a process.
+
+    Raises:
+        _Gone: it ended.
+        _Late: it gave nothing for :data:`READ_SECONDS`.
+    """
+    parts = bytearray()
+    with selectors.DefaultSelector() as selector:
+        try:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            while len(parts) < n:
+                if not selector.select(READ_SECONDS):
+                    raise _Late
+                if not (data := os.read(process.stdout.fileno(), n - len(parts))):
+                    raise _Gone
+                parts += data
+        except (ValueError, OSError):  # closed under our hands: the pool is ending
+            raise _Gone from None
+    return bytes(parts)

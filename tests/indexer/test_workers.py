@@ -1,0 +1,215 @@
+"""Reading processes: the same answers as without them, and a file that crashes or hangs its parser is one reject."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_library import FakeEmbedder, hashes, midi, odd_name, write_folder
+from mmbert_indexer import workers
+from mmbert_indexer.build import build_library
+from mmbert_indexer.reading import FileChanged, Found, Request, results
+from mmbert_indexer.scan import FileState, hashed, look
+from mmbert_indexer.wire import END, BadFrame, frame, read_frame, read_request, request_line
+from mmbert_indexer.workers import WorkerPool
+
+from mmbert.errors import ItemError, UsageError
+from mmbert.store import open_library
+
+KINDS = frozenset({"score"})
+# A parser that does what the file's name says.
+HOSTILE = """
+import ctypes, os, sys, time
+import mmbert.items.midi as midi
+real = midi.read
+def read(file):
+    name = file.path.name
+    if name.startswith("crash"):
+        ctypes.string_at(0)
+    if name.startswith("once") and not os.path.exists(mark := str(file.path.parent / "seen")):
+        open(mark, "w").close()
+        os.kill(os.getpid(), 9)
+    if name.startswith("hang"):
+        time.sleep(60)
+    if name.startswith("greedy"):
+        bytearray(8 << 30)
+    if name.startswith("talks"):
+        os.write(1, b"not a frame" * 9)
+        print("nor this", flush=True)
+    yield from real(file)
+midi.read = read
+"""
+
+
+def state(path: Path) -> FileState:
+    return hashed(look(str(path)))
+
+
+@pytest.fixture
+def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading processes whose MIDI reader misbehaves on request."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(HOSTILE)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
+
+
+def equal(a: Found | ItemError, b: Found | ItemError) -> bool:
+    if isinstance(a, ItemError) or isinstance(b, ItemError):
+        return a.args == b.args and (a.code, a.stage) == (b.code, b.stage)
+    if isinstance(a.ready, ItemError) or a.ready is None:
+        same = a.ready is b.ready or equal(a.ready, b.ready)
+    else:
+        arrays = ("tokens", "passages", "segments", "bars", "spans")
+        same = all(np.array_equal(getattr(a.ready, n), getattr(b.ready, n)) for n in arrays)
+        same &= a.ready.facets == b.ready.facets and a.ready.places == b.ready.places
+        same &= a.ready.item.source == b.ready.item.source and a.ready.item.uid == b.ready.item.uid
+    return same and (a.number, a.kind, dict(a.metadata)) == (b.number, b.kind, dict(b.metadata))
+
+
+def test_a_reading_process_tells_what_reading_here_gives(music):
+    tune = "X:{0}\nT:Tune {0}\nM:6/8\nL:1/8\nK:D\n|:DFA dfa|gec d3:|\n\n"
+    (music / "book.abc").write_text("".join(tune.format(n) for n in range(40)) + "X:99\nT:Empty\nK:C\n")
+    (music / "bad.mid").write_bytes(b"no music")
+    (music / odd_name(b"caf\xe9\n.mid")).write_bytes(midi(70, title="Café"))
+    requests = [Request(state(p), KINDS, frozenset({3})) for p in sorted(music.iterdir())]
+    pool = WorkerPool(2)
+    try:
+        read = [(request, list(answers)) for request, answers in pool.read(requests)]
+    finally:
+        pool.close()
+    assert [request for request, _ in read] == requests
+    for request, answers in read:
+        expected = list(results(request))
+        assert len(answers) == len(expected)
+        assert all(map(equal, answers, expected))
+    assert sum(len(answers) for _, answers in read) == 48
+
+
+def test_a_file_that_changed_or_went_is_told_as_such(music):
+    changed, gone = state(music / "tune00.mid"), state(music / "tune01.mid")
+    (music / "tune00.mid").write_bytes(midi(99))
+    (music / "tune01.mid").unlink()
+    pool = WorkerPool(1)
+    try:
+        (_, first), (_, second) = pool.read([Request(changed, KINDS), Request(gone, KINDS)])
+        with pytest.raises(FileChanged) as now:
+            list(first)
+        with pytest.raises(FileNotFoundError):
+            list(second)
+    finally:
+        pool.close()
+    assert now.value.state == state(music / "tune00.mid")
+
+
+def test_crashes_and_greed_cost_only_their_file(library, music, hostile):
+    for name in ("crash", "greedy", "talks", "once"):
+        (music / f"{name}.mid").write_bytes(midi(70, title=name))
+    report = build_library(library, [music], FakeEmbedder(), workers=1)
+    lines = {os.path.basename(r["path"]): r for r in open_library(library).current().rejects()}
+    assert {name: r["code"] for name, r in lines.items()} == {"crash.mid": "E_CRASH", "greedy.mid": "E_MEMORY"}
+    assert lines["crash.mid"]["fault"] == "ended the process that reads it, twice"
+    assert report.pieces == 5 + 2  # what is printed does not reach the pipe; one death may be bad luck
+    again = build_library(library, [music], FakeEmbedder(), workers=1)
+    assert (again.rejected, again.generation) == (2, report.generation)  # not paid for again
+    assert build_library(library, [music], FakeEmbedder(), workers=1, retry_rejects=True).rejected == 2
+
+
+def test_a_file_that_hangs_is_given_up(library, music, hostile, monkeypatch):
+    monkeypatch.setattr(workers, "READ_SECONDS", 2.0)
+    (music / "hang.mid").write_bytes(midi(70))
+    start = time.perf_counter()
+    report = build_library(library, [music], FakeEmbedder(), workers=1)
+    assert (report.pieces, report.rejects["counts"]) == (5, {"E_TIMEOUT": 1})
+    assert "gave no piece within 2 seconds" in report.rejects["first"][0]["fault"]
+    assert time.perf_counter() - start < 20
+
+
+def test_the_number_of_processes_changes_no_byte(tmp_path):
+    music = write_folder(tmp_path / "music", 40)
+    for n in (0, 1, 3):
+        build_library(tmp_path / f"library{n}", [music], FakeEmbedder(), workers=n)
+    assert hashes(tmp_path / "library0") == hashes(tmp_path / "library1") == hashes(tmp_path / "library3")
+
+
+def test_no_process_outlives_a_build_that_is_interrupted(library, music):
+    class Gone(BaseException):
+        pass
+
+    def interrupt(done, total, pieces):
+        raise Gone
+
+    before = threading.active_count()
+    with pytest.raises(Gone):
+        build_library(library, [music], FakeEmbedder(), workers=2, progress=interrupt)
+    assert threading.active_count() == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_process_that_cannot_start_is_no_fault_of_the_files(library, music, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(UsageError, match=r"^--workers: a process that reads files cannot be started"):
+        build_library(library, [music], FakeEmbedder(), workers=1)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(UsageError, match=r"it ended at once.*Give --workers 0"):
+        build_library(library, [music], FakeEmbedder(), workers=1)
+
+
+def test_closing_does_not_wait_for_a_process_that_hangs(music, hostile):
+    (music / "hang.mid").write_bytes(midi(70))
+    pool = WorkerPool(1)
+    (_, answers) = next(pool.read([Request(state(music / "hang.mid"), KINDS)]))
+    threading.Timer(0.5, pool.close).start()
+    start = time.perf_counter()
+    pool._threads[0].join(10)
+    assert time.perf_counter() - start < 5
+    assert answers is not None
+
+
+# ---- frames ---------------------------------------------------------------------------------------------
+
+
+def took(data: bytes):
+    stream = io.BytesIO(data)
+
+    def take(n: int) -> bytes:
+        if len(part := stream.read(n)) != n:
+            raise EOFError
+        return part
+
+    return read_frame(take)
+
+
+def test_requests_survive_names_of_any_bytes():
+    name = os.fsdecode(b"/m/\xe9\n\"'.mid")
+    request = Request(FileState(name, 1, 2, 3, "ab" * 32, "c"), KINDS, frozenset({1, 5}))
+    line = request_line(request)
+    assert line.count(b"\n") == 1
+    assert read_request(line) == request
+
+
+def test_frames_come_back_as_they_were(music):
+    (found,) = results(Request(state(music / "tune00.mid"), KINDS))
+    assert equal(took(frame(found)), found)
+    refusal = ItemError("a", "is bad", "mend it", code="E_BAD", stage="decode")
+    assert equal(took(frame(refusal)), refusal)
+    assert took(frame(END)) == END
+    assert isinstance(took(frame(PermissionError(13, "Permission denied"))), PermissionError)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_damaged_frame_is_refused_and_takes_no_memory(music, seed):
+    (found,) = results(Request(state(music / "tune00.mid"), KINDS))
+    data = bytearray(frame(found))
+    rng = np.random.default_rng(seed)
+    for _ in range(4):
+        data[int(rng.integers(len(data)))] = int(rng.integers(256))
+    with suppress(BadFrame, EOFError):
+        took(bytes(data))
