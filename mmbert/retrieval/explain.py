@@ -110,11 +110,15 @@ def _but(grounds: Grounds) -> str:
         elif c.facet in ("key", "mode"):
             found.append(f"in {show('key', facets)}")
         elif c.facet in ("metre", "form"):
-            found.append(show(c.facet, facets))
+            found.append(show(c.facet, facets) if c.facet == "metre" else _article(facets.form or ""))
         elif c.facet in ("parts", "tempo_bpm", "duration_s", "bars"):
             found.append(_number(c.facet, facets))
     found = [fact for fact in dict.fromkeys(found) if fact]
     return f"but {', '.join(found)}" if found and grounds.fitting else ""
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[:1].lower() in tuple('aeiou') else 'a'} {noun}"
 
 
 def _number(facet: str, facets: Facets) -> str:

@@ -15,13 +15,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mmbert.console import clean
 from mmbert.errors import MmbertError, UsageError
+from mmbert.retrieval.order import BEST
 from mmbert.titles import title_of
-from mmbert.types import Condition, Facets, Hit, Item
+from mmbert.types import Condition, Facets, Hit, Item, Kind, Order
+from mmbert_ui.catalogue import KINDS
 from mmbert_ui.state import PIECE_ID, UPLOAD_ID, PageState, Site
 from mmbert_ui.uploads import Upload
-from mmbert_ui.wording import band, chips, facts, measure
+from mmbert_ui.wording import band, chips, facts, filters_of, measure
 
 MOST_HITS = 200
+MOST_WAYS = 6  # out of a question that finds nothing
 
 
 class Ask(BaseModel):
@@ -31,6 +34,9 @@ class Ask(BaseModel):
         words: The question in words; may be empty beside an example.
         where: Conditions that exclude, such as ``mode=minor``.
         like: Id of a piece or of a dropped file.
+        kind: Only pieces of this kind.
+        folder: Only pieces of this folder, by its name in :attr:`mmbert_ui.catalogue.Catalogue.folders`.
+        order: How hits are arranged.
         limit: Hits wanted.
         serial: Number of the question, given back with its answer.
     """
@@ -40,12 +46,15 @@ class Ask(BaseModel):
     words: str = Field(default="", max_length=500)
     where: list[str] = Field(default_factory=list, max_length=20)
     like: str | None = Field(default=None, max_length=64)
+    kind: Kind | None = None
+    folder: str | None = Field(default=None, max_length=1000)
+    order: Order = "best"
     limit: int = Field(default=10, ge=1, le=MOST_HITS)
     serial: int = Field(default=0, ge=0, le=2**31)
 
     def is_empty(self) -> bool:
         """Nothing was asked."""
-        return not (self.words.strip() or self.where or self.like)
+        return not (self.words.strip() or self.where or self.like or self.kind or self.folder)
 
 
 def parse_ask(data: Any) -> Ask:
@@ -106,6 +115,22 @@ def example_of(state: PageState, ask: Ask) -> Item | str | None:
     return upload.item
 
 
+def asked_of(state: PageState, ask: Ask) -> dict[str, Any]:
+    """The question as :meth:`mmbert.api.Library.search` takes it, all but its words.
+
+    Raises:
+        UsageError: the example or the folder is none of this library's.
+    """
+    return {
+        "like": example_of(state, ask),
+        "where": ask.where,
+        "modality": ask.kind,
+        "folder": state.catalogue.folder(ask.folder) if ask.folder else None,
+        "order": ask.order,
+        "limit": ask.limit,
+    }
+
+
 def plain_answer(state: PageState, data: Any) -> dict[str, Any]:
     """The answer for a program: ``{query, understood, nothing_fits, hits}``.
 
@@ -115,7 +140,7 @@ def plain_answer(state: PageState, data: Any) -> dict[str, Any]:
     ask = parse_ask(data)
     if ask.is_empty():
         raise UsageError("words", "are empty", "Say what to look for")
-    answer = state.search(ask.words, like=example_of(state, ask), where=ask.where, limit=ask.limit)
+    answer = state.search(ask.words, **asked_of(state, ask))
     return clean(answer.to_json())
 
 
@@ -125,8 +150,8 @@ def answer_view(state: PageState, ask: Ask) -> dict[str, Any]:
     Raises:
         MmbertError: what the library cannot answer.
     """
-    like = example_of(state, ask)
-    answer = state.search(ask.words, like=like, where=ask.where, limit=ask.limit)
+    asked = asked_of(state, ask)
+    answer = state.search(ask.words, **asked)
     found = chips(answer.query.conditions, ask.where)
     return {
         "state": "hits",
@@ -136,20 +161,38 @@ def answer_view(state: PageState, ask: Ask) -> dict[str, Any]:
         "chips": found,
         "example": example_view(state, ask.like) if ask.like else None,
         "cards": [card(hit, answer.query.conditions, answer.nothing_fits) for hit in answer.hits],
-        "relax": [] if answer.hits else relaxed(state, ask, like, found),
+        "relax": [] if answer.hits else relaxed(state, ask, asked, found),
+        "arranged": ask.order != "best" and bool(ask.words.strip() or ask.like) and answer.total > BEST,
         "more": len(answer.hits) == ask.limit < min(MOST_HITS, answer.total),
     }
 
 
-def relaxed(state: PageState, ask: Ask, like: Any, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For a question without hits: each filter that can be taken out, and how many pieces are open then."""
-    out: list[dict[str, Any]] = []
-    for chip in found:
-        where = [w for w in ask.where if w not in chip["where"]]
-        if len(where) < len(ask.where) and len(out) < 5:
-            total = state.search(ask.words, like=like, where=where, limit=1).total
-            out.append({"text": chip["text"], "where": where, "total": total})
-    return sorted(out, key=lambda r: -r["total"])
+def relaxed(state: PageState, ask: Ask, asked: dict[str, Any], found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For a question without hits: each filter that can be taken out, and how many pieces are open then.
+
+    ``change`` is what becomes of the question. The filter that excludes most comes first; where no single one helps,
+    all of them together.
+    """
+    ways: list[tuple[str, dict[str, Any]]] = [
+        (f"“{chip['text']}”", {"where": _without(ask, chip)}) for chip in found if chip["added"]
+    ]
+    ways += [(f"“only {KINDS[ask.kind]}”", {"kind": None})] if ask.kind else []
+    ways += [(f"“in {ask.folder}”", {"folder": None})] if ask.folder else []
+    out = [_way(state, ask, asked, *way) for way in ways[:MOST_WAYS]]
+    if len(ways) > 1 and not any(way["total"] for way in out):
+        out.insert(0, _way(state, ask, asked, "all filters", {"where": [], "kind": None, "folder": None}))
+    return sorted(out, key=lambda way: -way["total"])
+
+
+def _without(ask: Ask, chip: dict[str, Any]) -> list[str]:
+    return [w for w in ask.where if w not in chip["added"]]
+
+
+def _way(state: PageState, ask: Ask, asked: dict[str, Any], text: str, change: dict[str, Any]) -> dict[str, Any]:
+    less = asked | {"modality" if name == "kind" else name: value for name, value in change.items()} | {"limit": 1}
+    open_end = ask.model_copy(update=change).is_empty()
+    total = len(state.library) if open_end else state.search(ask.words, **less).total
+    return {"text": text, "change": change, "total": total}
 
 
 def card(hit: Hit, asked: Sequence[Condition] = (), nothing_fits: bool = False) -> dict[str, Any]:
@@ -161,6 +204,7 @@ def card(hit: Hit, asked: Sequence[Condition] = (), nothing_fits: bool = False) 
         "title": title_of(hit.title, hit.path),
         "composer": hit.facets.composer or "",
         "facts": facts(hit.facets, asked),
+        "filters": filters_of(hit.facets),
         "why": hit.why,
         "band": band(hit, nothing_fits),
         "measure": measure(hit),

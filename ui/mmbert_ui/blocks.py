@@ -29,7 +29,7 @@ def build_blocks(site: Site) -> gr.Blocks:
     with gr.Blocks(
         analytics_enabled=False, title=TITLE, fill_width=True, delete_cache=(_CLEAN_EVERY_S, _CLEAN_AGE_S)
     ) as demo:
-        _html("mm-title", f"<h1>{TITLE}</h1>")
+        _html("mm-title", f'<div class="mm-lost" role="alert"></div><h1>{TITLE}</h1>')
         with gr.Tabs(elem_id="mm-tabs"):
             with gr.Tab("Search", id="search"):
                 _search_tab(site)
@@ -55,7 +55,7 @@ def _search_tab(site: Site) -> None:
         )
         upload = gr.UploadButton("Choose or drop a file", elem_id="mm-file", scale=1, size="lg")
     _html("mm-formats", f"<p>{FORMATS_LINE}</p>")
-    start = {"state": "start", "ask": Ask().model_dump(), "settings": settings(site)}
+    start = {"state": "start", "ask": Ask().model_dump()}
     results = _html("mm-results", RESULTS, script="page.js", value=start)
 
     def ask(event: gr.EventData) -> dict[str, Any]:
@@ -79,16 +79,6 @@ def _html(elem_id: str, template: str, script: str | None = None, value: Any = N
         tools = "{element, props, trigger: data => trigger('ask', data), watch}"
         load = f"import({address}).then(module => module.mount({tools}));"
     return gr.HTML(value=value, html_template=template, js_on_load=load, apply_default_css=False, elem_id=elem_id)
-
-
-def settings(site: Site) -> dict[str, Any]:
-    """What the page's scripts know from the start."""
-    with site.now() as state:
-        return {
-            "pieces": len(state.catalogue.pieces),
-            "examples": state.catalogue.examples,
-            "soundfont": state.renderer is not None,
-        }
 
 
 def dropped(site: Site, path: str | None) -> dict[str, Any]:
@@ -130,7 +120,9 @@ def _search_function(site: Site) -> Any:
 # Fixed, free of data: scripts build every node with textContent.
 RESULTS = """
 <section class="mm-search" aria-label="Search">
+  <p class="mm-building" role="status"></p>
   <div class="mm-try"></div>
+  <div class="mm-narrow"></div>
   <div class="mm-question"></div>
   <p class="mm-summary" role="status" aria-live="polite"></p>
   <div class="mm-notice"></div>

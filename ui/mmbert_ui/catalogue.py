@@ -5,20 +5,24 @@ Read once a generation, which never changes.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mmbert.facets import fold, show
+from mmbert.errors import UsageError
+from mmbert.facets import fold, pitch_class, show
 from mmbert.titles import title_of
 from mmbert_ui.examples import examples
 from mmbert_ui.wording import shortened
 
 REJECTS_SHOWN = 2000
-KINDS = {"score": "scores", "recording": "recordings", "text": "texts"}
+FOLDERS_SHOWN = 200
+NAMES_SHOWN = 500  # of composers and of instruments, the commonest
+KINDS: dict[str, str] = {"score": "scores", "recording": "recordings", "text": "texts"}
 
 
 class Catalogue:
@@ -44,6 +48,56 @@ class Catalogue:
         return examples([p.facets for _, p in self.pieces])
 
     @cached_property
+    def folders(self) -> dict[str, str]:
+        """Folders that hold some but not all pieces: name as the page shows it, and real path.
+
+        Names begin below the folder that holds everything.
+        """
+        above = {os.path.dirname(path) for path in self._in_file}
+        root = os.path.commonpath(above) if above else ""
+        found = {root}
+        for folder in above:
+            while folder not in found:
+                found.add(folder)
+                folder = os.path.dirname(folder)
+        names = {os.path.relpath(folder, root): folder for folder in sorted(found - {root})}
+        return dict(list(names.items())[:FOLDERS_SHOWN])
+
+    def folder(self, name: str) -> str:
+        """The real path of a folder by its name.
+
+        Raises:
+            UsageError: the library has no such folder.
+        """
+        if name not in self.folders:
+            raise UsageError("The folder", "is none of this library's", "Choose one under Filters and order")
+        return self.folders[name]
+
+    @cached_property
+    def filters(self) -> dict[str, Any]:
+        """What can be chosen: ``[value, pieces]`` of each, and the least and greatest of each number."""
+        known = [p.facets for _, p in self.pieces]
+        lists: dict[str, list[Any]] = {
+            "mode": [f.mode for f in known],
+            "key": _spelled_alike([f.key for f in known if f.key]),
+            "metre": [f.metre for f in known],
+            "form": [f.form for f in known],
+            "composer": [f.composer for f in known],
+            "instruments": [i for f in known for i in dict.fromkeys(f.instruments)],
+        }
+        counted = {name: _counted(values) for name, values in lists.items()}
+        counted["key"].sort(key=lambda row: pitch_class(row[0]) or 0)
+        kinds = Counter(p.kind for _, p in self.pieces).most_common()
+        shown = {folder: name for name, folder in self.folders.items()}
+        inside = Counter(name for path in self._path.values() for name in _above(path, shown))
+        return counted | {
+            "kind": [[kind, KINDS.get(kind, kind), n] for kind, n in kinds],
+            "folder": [[name, inside[name]] for name in self.folders],
+            "tempo_bpm": _span(f.tempo_bpm for f in known),
+            "duration_s": _span(f.duration_s for f in known),
+        }
+
+    @cached_property
     def _folded(self) -> list[str]:
         return [fold(f"{title} {p.facets.composer or ''} {p.facets.form or ''} {p.path}") for title, p in self.pieces]
 
@@ -62,6 +116,36 @@ class Catalogue:
         words = fold(text).split()
         found = [row for row, line in zip(self.pieces, self._folded) if all(w in line for w in words)]
         return {"total": len(found), "rows": [_row(title, p) for title, p in found[start : start + count]]}
+
+
+def _above(path: str, shown: dict[str, str]) -> Iterator[str]:
+    """Names of the folders above a file."""
+    while (folder := os.path.dirname(path)) != path:
+        if folder in shown:
+            yield shown[folder]
+        path = folder
+
+
+def _spelled_alike(keys: Sequence[str]) -> list[str]:
+    """One spelling a note: Db for C# where the library has more of it.
+
+    >>> _spelled_alike(["Db", "C#", "Db", "D"])
+    ['Db', 'Db', 'Db', 'D']
+    """
+    spelling: dict[int | None, str] = {}
+    for key, _ in Counter(keys).most_common():
+        spelling.setdefault(pitch_class(key), key)
+    return [spelling[pitch_class(key)] for key in keys]
+
+
+def _counted(values: Iterable[str | None]) -> list[list[Any]]:
+    """``[value, how often]``, the commonest first."""
+    return [[value, n] for value, n in Counter(v for v in values if v).most_common(NAMES_SHOWN)]
+
+
+def _span(values: Iterable[float | None]) -> list[float] | None:
+    known = [v for v in values if v is not None]
+    return [min(known), max(known)] if known else None
 
 
 def _row(title: str, piece: Any) -> dict[str, Any]:

@@ -18,7 +18,9 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from mmbert_ui.blocks import build_blocks
+from mmbert_ui.building import Builder
 from mmbert_ui.harden import Harden
+from mmbert_ui.pulse import add_pulse_routes
 from mmbert_ui.render import Renderer, find_soundfont
 from mmbert_ui.routes import add_routes, asset
 from mmbert_ui.state import Site
@@ -43,10 +45,17 @@ def build_app(library: Any, soundfont: Path | None = None, hosts: tuple[str, ...
     font = find_soundfont(soundfont)
     site = Site(library, Renderer(font) if font else None)
 
+    def sources() -> list[str]:
+        with site.now() as state:
+            return state.library.sources
+
+    builder = Builder(library.path, sources, library.weights)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         site.start()  # the page opens at once; the first question waits for the model, not the page
         yield
+        builder.close()
         site.close()
 
     app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
@@ -55,6 +64,7 @@ def build_app(library: Any, soundfont: Path | None = None, hosts: tuple[str, ...
     app.add_middleware(CORSMiddleware, allow_origins=[])
     app.add_middleware(Harden, hosts=hosts)
     add_routes(app, site)
+    add_pulse_routes(app, site, builder)
     demo = build_blocks(site)
     app = gr.mount_gradio_app(
         app,

@@ -27,9 +27,13 @@ ASSETS = {
     "page.js": "text/javascript",
     "cards.js": "text/javascript",
     "dom.js": "text/javascript",
+    "filters.js": "text/javascript",
     "library.js": "text/javascript",
     "player.js": "text/javascript",
+    "pulse.js": "text/javascript",
+    "building.js": "text/javascript",
     "roll.js": "text/javascript",
+    "shown.js": "text/javascript",
     "synth.js": "text/javascript",
 }
 _BLOCK_FRAMES = SAMPLE_RATE  # one second a write: a player that seeks away wastes little

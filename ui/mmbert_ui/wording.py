@@ -65,6 +65,23 @@ def facts(facets: Facets, asked: Sequence[Condition] = ()) -> list[dict[str, Any
     return rows
 
 
+def filters_of(facets: Facets) -> list[dict[str, Any]]:
+    """``{text, where}`` of what a person may want more of: each makes a filter of one of the piece's own facts.
+
+    >>> jig = Facets(key="D", mode="minor", form="jig", instruments=("violin",))
+    >>> [(f["text"], f["where"]) for f in filters_of(jig)]
+    [('jig', ['form=jig']), ('D minor', ['key=D', 'mode=minor']), ('with violin', ['instruments=violin'])]
+    """
+    known: list[list[Condition]] = [
+        [Condition("composer", "=", facets.composer)] if facets.composer else [],
+        [Condition("form", "=", facets.form)] if facets.form else [],
+        [Condition("key", "=", facets.key), Condition("mode", "=", facets.mode)] if facets.key and facets.mode else [],
+        [Condition("metre", "=", facets.metre)] if facets.metre else [],
+        [Condition("instruments", "=", facets.instruments[0])] if facets.instruments else [],
+    ]
+    return [{"text": _joined(group), "where": [str(c) for c in group]} for group in known if group]
+
+
 def _fits(condition: Condition, facets: Facets) -> bool:
     if is_pace_class(condition):
         found = pace_fits(str(condition.value), facets)

@@ -51,13 +51,36 @@ function bandMeter(card) {
   return el("span", { class: `mm-band mm-${card.band}`, title: card.measure }, el("span", { class: "mm-meter", "aria-hidden": "true" }, bars), card.band);
 }
 
-function menu(card) {
+// The rarer actions. A disclosure, so that Tab goes through it; arrows move too, Esc closes it.
+function menu(card, ask) {
   const download = el("a", { href: `/download/${card.id}`, download: "" }, "Download");
   const path = el("button", { type: "button", onclick: () => copyText(card.path, path) }, "Copy the file's path");
-  return el("details", { class: "mm-menu" },
-    el("summary", { class: "mm-button mm-quiet", "aria-label": `More for ${card.title}`, title: "Download, copy the path" }, "⋯"),
-    el("div", { class: "mm-popup" }, download, path, el("p", { class: "mm-path" }, card.path)));
+  const more = (filter) => (asked) => ({ where: [...new Set([...asked.where, ...filter.where])] });
+  const filters = card.filters.map((filter) => el("button", { type: "button", dir: "auto", onclick: () => ask(more(filter)) }, `Only ${filter.text}`));
+  const summary = el("summary", { class: "mm-button mm-quiet", "aria-label": `More for ${card.title}`, title: "Download, copy the path, make a filter of a fact" }, "⋯");
+  const box = el("details", { class: "mm-menu", onkeydown: (e) => menuKey(e, box) }, summary,
+    el("div", { class: "mm-popup" }, download, path, el("p", { class: "mm-path", dir: "auto" }, card.path),
+      filters.length ? [el("p", { class: "mm-path" }, "Use as a filter:"), ...filters] : null));
+  box.addEventListener("focusout", (e) => { if (e.relatedTarget && !box.contains(e.relatedTarget)) box.open = false; });
+  return box;
 }
+
+function menuKey(event, box) {
+  const entries = [...box.querySelectorAll("a, button")];
+  const at = entries.indexOf(document.activeElement);
+  if (event.key === "Escape" && box.open) {
+    event.stopPropagation(); // the sound goes on
+    box.open = false;
+    box.querySelector("summary").focus();
+  } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    event.preventDefault();
+    box.open = true;
+    const step = event.key === "ArrowDown" ? 1 : -1;
+    entries[at < 0 ? 0 : (at + step + entries.length) % entries.length].focus();
+  }
+}
+
+addEventListener("click", (e) => document.querySelectorAll("details.mm-menu[open]").forEach((d) => { if (!d.contains(e.target)) d.open = false; }));
 
 function versions(card, ask) {
   if (!card.versions.length) return null;
@@ -104,7 +127,7 @@ export function buildCard(card, ask) {
       roll ? playButton(card.id, place.start, place.start > 0.5 ? `Play from ${clock(place.start)}` : "Play", card.title, true) : null,
       roll && place.start > 0.5 ? el("button", { type: "button", class: "mm-button mm-quiet", onclick: () => player.play({ id: card.id, from: 0, title: card.title }) }, "From the start") : null,
       el("button", { type: "button", class: "mm-button mm-quiet", "aria-label": `More like this: ${card.title}`, onclick: () => ask({ like: card.id }) }, "More like this"),
-      menu(card)),
+      menu(card, ask)),
     versions(card, ask));
   node.roll = roll;
   return node;

@@ -1,18 +1,31 @@
 // The library tab: counts, how it was built, all pieces, and what was refused and why.
 
+import { BuildBox } from "./building.js";
 import { copyText, el, getJson, plural } from "./dom.js";
 import { player } from "./player.js";
+import { pulse } from "./pulse.js";
 
 const ROWS = 50;
 const COLUMNS = [["title", "Title"], ["composer", "Composer"], ["form", "Form"], ["key", "Key"], ["metre", "Metre"], ["length", "Length"], ["for", "For"]];
 
-export async function mount({ element }) {
+let shown = null; // the build of the library that the tab shows
+
+export function mount({ element }) {
   const section = element.querySelector(".mm-lib");
+  shown = null;
+  pulse.listen((now) => { if (now.generation !== shown) read(section, now); });
+}
+
+async function read(section, now) {
+  shown = now.generation;
   try {
-    const library = await getJson("/library.json");
-    section.replaceChildren(notice(library.notice), counts(library), built(library.status), new Table().node, rejects(library));
+    const [library, settings] = await Promise.all([getJson("/library.json"), getJson("/settings.json")]);
+    const build = new BuildBox(settings.obstacle);
+    section.replaceChildren(notice(library.notice), counts(library), built(library.status), build.node, new Table().node, rejects(library));
+    build.show(pulse.now.build);
   } catch {
-    section.replaceChildren(el("p", { role: "alert" }, "The library cannot be read: the server does not answer. Load the page again."));
+    shown = null; // tried again at the next beat
+    section.replaceChildren(el("p", { role: "alert" }, "The library cannot be read: the server does not answer. This goes on by itself once it does."));
   }
 }
 

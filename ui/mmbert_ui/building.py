@@ -1,0 +1,122 @@
+"""Builds that the page starts: of the library's own folders alone, in a process of their own, one at a time.
+
+The page sends no path: it presses a button. A build may be stopped or killed at any moment; what it has embedded is
+kept, and the next one goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mmbert.errors import LibraryError
+
+_END_SECONDS = 10  # that a build gets to finish its batch when the page ends
+
+
+class Builder:
+    """The build of one library.
+
+    Args:
+        library: Its folder.
+        sources: Gives the folders that the library is made of.
+        weights: Checkpoint folder or hub name; None for the released ones.
+    """
+
+    def __init__(self, library: Path, sources: Callable[[], Sequence[str]], weights: str | Path | None = None) -> None:
+        self.library, self._sources, self._weights = library, sources, weights
+        self._process: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+        self._said: dict[str, Any] = {"state": "idle"}
+        self._begun = 0.0
+
+    def start(self) -> None:
+        """Begin a build.
+
+        Raises:
+            LibraryError: one is running, or a folder of the library cannot be read.
+        """
+        with self._lock:
+            if self._process is not None:
+                raise LibraryError("", "A build is running already", "Wait for it, or stop it")
+            if fault := self.obstacle():
+                raise fault
+            command = [sys.executable, "-m", "mmbert_ui.building_process", str(self.library)]
+            command += [str(self._weights)] if self._weights else []
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            self._said = {"state": "running", "step": "Loading the model"}
+            self._begun = time.monotonic()
+            threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
+
+    def obstacle(self) -> LibraryError | None:
+        """Why no build can begin here: nothing can be written, or folders are not there and would lose their pieces."""
+        from mmbert_indexer.lock import refuse_read_only
+
+        try:
+            refuse_read_only(self.library)
+        except LibraryError as e:
+            return e
+        sources = list(self._sources())
+        gone = [s for s in sources if not os.access(s, os.R_OK)]
+        if not sources or len(gone) == len(sources):
+            fault = "The folders of music that it was built from are not on this machine"
+            return LibraryError("", fault, "The library can be searched, but not be built again here")
+        if gone:
+            hint = "A build would take its pieces out. Connect it, or run mmbert index build in a terminal"
+            return LibraryError(gone[0], "is not there", hint)
+        return None
+
+    def stop(self) -> None:
+        """Ask the build to end after its batch; nothing happens where none is running."""
+        with self._lock:
+            if self._process is not None:
+                self._said = self._said | {"state": "stopping"}
+                self._process.send_signal(signal.SIGINT)
+
+    def view(self) -> dict[str, Any]:
+        """``{state, ...}`` as the page shows it.
+
+        ``state`` is ``idle``, ``running`` or ``stopping`` (with ``step``, or ``done``, ``total``, ``pieces`` and
+        ``rate``, pieces a second), ``built`` (with ``report``), or ``failed`` (with ``error``).
+        """
+        said = dict(self._said)
+        if said["state"] in ("running", "stopping"):
+            said["seconds"] = round(time.monotonic() - self._begun, 1)
+        return said
+
+    def close(self) -> None:
+        """End a running build and wait for it."""
+        process = self._process
+        if process is None:
+            return
+        self.stop()
+        try:
+            process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()  # safe at any moment
+            process.wait()
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        last: dict[str, Any] = {}
+        for line in process.stdout or ():
+            with suppress(ValueError):  # a line that a library printed
+                last = json.loads(line)
+                if not {"report", "error"} & set(last):
+                    self._said = {"state": self._said["state"], **last}
+        process.wait()
+        with self._lock:
+            self._process = None
+            if "report" in last:
+                self._said = {"state": "built", "report": last["report"]}
+            else:
+                fault = {"fault": "The build ended before it was done", "hint": "What is done is kept: begin it again"}
+                self._said = {"state": "failed", "error": last.get("error", fault)}

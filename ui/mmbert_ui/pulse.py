@@ -1,0 +1,72 @@
+"""What the page asks for now and then: whether the server is there, which library it serves, how a build goes.
+
+A build is begun and stopped here too. Nothing of a request but its coming counts: no path, no option.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+
+from mmbert.console import clean
+from mmbert.errors import MmbertError
+from mmbert_ui.building import Builder
+from mmbert_ui.state import PageState, Site
+from mmbert_ui.uploads import MAX_BYTES
+
+_FRESH = {"Cache-Control": "no-store"}
+
+
+def add_pulse_routes(app: FastAPI, site: Site, builder: Builder) -> None:
+    """Put the routes on an application."""
+
+    @app.get("/pulse.json")
+    def pulse() -> JSONResponse:
+        with site.now() as state:
+            generation = state.library.generation
+            told = {"generation": generation.name, "notice": generation.notice, "build": builder.view()}
+        return JSONResponse(clean(told), headers=_FRESH)
+
+    @app.get("/settings.json")
+    def fresh_settings() -> JSONResponse:
+        with site.now() as state:
+            return JSONResponse(clean(settings(state, builder)), headers=_FRESH)
+
+    @app.get("/filters.json")
+    def filters() -> JSONResponse:
+        with site.now() as state:
+            return JSONResponse(clean(state.catalogue.filters), headers=_FRESH)
+
+    @app.post("/build")
+    def build() -> JSONResponse:
+        try:
+            builder.start()
+        except MmbertError as e:
+            return JSONResponse(clean({"error": error_words(e)}), 409)
+        return JSONResponse(clean(builder.view()), 202)
+
+    @app.post("/build/stop")
+    def stop() -> JSONResponse:
+        builder.stop()
+        return JSONResponse(clean(builder.view()), 202)
+
+
+def settings(state: PageState, builder: Builder) -> dict[str, Any]:
+    """What the page's scripts ask for first, and again when the library was built again."""
+    fault = builder.obstacle()
+    return {
+        "generation": state.library.generation.name,
+        "pieces": len(state.catalogue.pieces),
+        "library": str(state.library.path),
+        "examples": state.catalogue.examples,
+        "max_bytes": MAX_BYTES,
+        "soundfont": state.renderer is not None,
+        "obstacle": error_words(fault) if fault else None,
+    }
+
+
+def error_words(error: MmbertError) -> dict[str, str]:
+    """An error for the page: ``{fault, hint}``."""
+    return {"fault": f"{error.subject} {error.fault}".strip(), "hint": error.hint}

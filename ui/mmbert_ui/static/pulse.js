@@ -1,0 +1,54 @@
+// The server's pulse: whether it answers, which build of the library it serves, how a running build goes.
+
+import { el, getJson } from "./dom.js";
+
+const RESTING_MS = 8000;
+const WATCHING_MS = 1000; // while a build runs, or the server is gone
+
+class Pulse {
+  constructor() {
+    this.now = null; // {generation, notice, build}
+    this.lost = false;
+    this.listeners = new Set();
+    this.backs = new Set();
+  }
+
+  // listener(now) at every beat.
+  listen(listener) {
+    this.listeners.add(listener);
+    if (this.now) listener(this.now);
+    if (!this.begun) { this.begun = true; this.beat(); }
+  }
+
+  // act() when a server that was gone answers again.
+  whenBack(act) { this.backs.add(act); }
+
+  async beat() {
+    clearTimeout(this.next);
+    try {
+      this.now = await getJson("/pulse.json");
+      if (this.lost) this.found();
+      this.listeners.forEach((listener) => listener(this.now));
+    } catch {
+      if (!this.lost) this.lose();
+    }
+    const building = ["running", "stopping"].includes(this.now?.build.state);
+    this.next = setTimeout(() => this.beat(), this.lost || building ? WATCHING_MS : RESTING_MS);
+  }
+
+  lose() {
+    this.lost = true;
+    const again = el("button", { type: "button", class: "mm-button", onclick: () => this.beat() }, "Try again");
+    this.place?.replaceChildren(el("span", {}, "The server does not answer. What you typed is kept; the page goes on by itself once it is back."), again);
+  }
+
+  found() {
+    this.lost = false;
+    this.place?.replaceChildren();
+    this.backs.forEach((act) => act());
+  }
+
+  get place() { return document.querySelector(".mm-lost"); }
+}
+
+export const pulse = new Pulse();
