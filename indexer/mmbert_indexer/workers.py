@@ -11,7 +11,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from mmbert.errors import ItemError, UsageError
 from mmbert_indexer.reading import FileChanged, Found, Request, results
@@ -128,6 +128,8 @@ class _Driver(threading.Thread):
         super().__init__(daemon=True)
         self._waiting, self._ended = waiting, False
         self._process: subprocess.Popen[bytes] | None = None
+        self._stdin: IO[bytes]
+        self._stdout: IO[bytes]
 
     def run(self) -> None:
         """Take requests until the pool is closed."""
@@ -174,51 +176,66 @@ class _Driver(threading.Thread):
         _put(answers, END, self)
 
     def _answers(self, request: Request) -> Iterator[Found | ItemError | FileChanged | OSError]:
-        process = self._own_process()
+        if self._process is None:
+            self._start()
         try:
-            process.stdin.write(request_line(request))
-            process.stdin.flush()
+            self._stdin.write(request_line(request))
         except (OSError, ValueError):
             raise _Gone from None
-        while (answer := read_frame(lambda n: _take(process, n))) != END:
+        while (answer := read_frame(self._take)) != END:
             if isinstance(answer, dict):
                 raise BadFrame(str(answer)[:80])
             yield answer
 
-    def _own_process(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
-            try:
-                self._start()
-            except (OSError, _Gone, _Late, BadFrame) as e:
-                if self._ended:
-                    raise _Gone from None
-                fault = f"a process that reads files cannot be started ({str(e) or 'it ended at once'})"
-                raise UsageError("--workers", fault, "Give --workers 0 to read in the build's own process") from e
-        return self._process
-
     def _start(self) -> None:
+        """Start a process and wait until it is ready.
+
+        Raises:
+            UsageError: that is not possible here, which no file is to blame for.
+        """
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
         # One thread each: the pool is the parallelism, and threads take address space.
         environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        self._process = process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "mmbert_indexer.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # what C libraries say of damaged files
-            env=environment,
-            bufsize=0,
-        )
-        if self._ended or read_frame(lambda n: _take(process, n)) != READY:  # ended meanwhile: nobody else knows of it
-            raise _Gone
+        command = [sys.executable, "-P", "-m", "mmbert_indexer.worker"]
+        pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL  # nowhere: what C libraries say of damaged files
+        try:
+            process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nowhere, env=environment, bufsize=0)
+            assert process.stdin is not None and process.stdout is not None
+            self._process, self._stdin, self._stdout = process, process.stdin, process.stdout
+            if self._ended or read_frame(self._take) != READY:  # ended meanwhile: nobody else knows of this process
+                raise _Gone
+        except (OSError, _Gone, _Late, BadFrame) as e:
+            self._stop()
+            if self._ended:
+                raise _Gone from None
+            fault = f"a process that reads files cannot be started ({str(e) or 'it ended at once'})"
+            raise UsageError("--workers", fault, "Give --workers 0 to read in the build's own process") from e
+
+    def _take(self, n: int) -> bytes:
+        """Exactly ``n`` bytes from the process.
+
+        Raises:
+            _Gone: it ended.
+            _Late: it gave nothing for :data:`READ_SECONDS`.
+        """
+        parts = bytearray()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._stdout, selectors.EVENT_READ)
+            while len(parts) < n:
+                if not selector.select(READ_SECONDS):
+                    raise _Late
+                if not (data := os.read(self._stdout.fileno(), n - len(parts))):
+                    raise _Gone
+                parts += data
+        return bytes(parts)
 
     def _stop(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             process.kill()
             process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    pipe.close()
+            self._stdin.close()
+            self._stdout.close()
 
 
 def _put(answers: queue.Queue[Any], answer: Any, driver: _Driver) -> None:
@@ -228,25 +245,3 @@ def _put(answers: queue.Queue[Any], answer: Any, driver: _Driver) -> None:
             return answers.put(answer, timeout=0.2)
         except queue.Full:
             continue
-
-
-def _take(process: subprocess.Popen[bytes], n: int) -> bytes:
-    """Exactly ``n`` bytes from a process.
-
-    Raises:
-        _Gone: it ended.
-        _Late: it gave nothing for :data:`READ_SECONDS`.
-    """
-    parts = bytearray()
-    with selectors.DefaultSelector() as selector:
-        try:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            while len(parts) < n:
-                if not selector.select(READ_SECONDS):
-                    raise _Late
-                if not (data := os.read(process.stdout.fileno(), n - len(parts))):
-                    raise _Gone
-                parts += data
-        except (ValueError, OSError):  # closed under our hands: the pool is ending
-            raise _Gone from None
-    return bytes(parts)
