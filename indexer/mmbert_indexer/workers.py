@@ -11,7 +11,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, cast
 
 from mmbert.errors import ItemError, UsageError
 from mmbert_indexer.reading import FileChanged, Found, Request, results
@@ -200,8 +200,8 @@ class _Driver(threading.Thread):
         pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL  # nowhere: what C libraries say of damaged files
         try:
             process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nowhere, env=environment, bufsize=0)
-            assert process.stdin is not None and process.stdout is not None
-            self._process, self._stdin, self._stdout = process, process.stdin, process.stdout
+            self._process = process
+            self._stdin, self._stdout = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
             if self._ended or read_frame(self._take) != READY:  # ended meanwhile: nobody else knows of this process
                 raise _Gone
         except (OSError, _Gone, _Late, BadFrame) as e:
