@@ -1,0 +1,111 @@
+"""An item made ready for the model: its facets, and its notes as octuples. No torch, so that any process can do it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmbert.errors import ItemError
+from mmbert.symbolic.facets import score_facets
+from mmbert.symbolic.octuple import FIELDS, encode
+from mmbert.symbolic.score import Score
+from mmbert.symbolic.windows import FREE_BAR_S, passages, search_windows, timeline
+from mmbert.types import Facets, Item, Place
+
+_BAR = FIELDS.index("bar")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One piece, ready for the model. "Bars" are those in which a note starts, in order.
+
+    Attributes:
+        item: The piece; without its notes where another process read it.
+        facets: Its measured facts.
+        tokens: Octuples of all passages one after the other, int16 [n, 8]; bars count from the passage's first.
+        passages: Notes of each passage, int32 [p].
+        segments: Which of the bars each note starts in, int32 [n].
+        bars: Numbers of the bars in the piece, int32 [bars].
+        places: Those in which a note starts.
+        spans: int32 [places, 3]: number of the place's first bar; which bars it holds, from and up to.
+        seconds: What measuring (``facets``) and encoding (``encode``) took.
+    """
+
+    item: Item
+    facets: Facets
+    tokens: np.ndarray
+    passages: np.ndarray
+    segments: np.ndarray
+    bars: np.ndarray
+    places: tuple[Place, ...]
+    spans: np.ndarray
+    seconds: tuple[float, float]
+
+    @property
+    def n_notes(self) -> int:
+        """Notes of all passages."""
+        return len(self.tokens)
+
+
+def prepare(item: Item, kinds: Collection[str]) -> Prepared:
+    """Measure and encode a piece.
+
+    Args:
+        item: A piece with what it holds.
+        kinds: Kinds of items that the weights can embed.
+
+    Raises:
+        ItemError: it has no notes, is of another kind, or cannot be measured.
+    """
+    path = str(item.source.path)
+    if item.score is None or item.kind not in kinds:
+        if item.kind == "recording":
+            fault, hint = "no audio encoder in these weights", "Give weights that were trained on recordings: --weights"
+            raise ItemError(path, fault, hint, code="E_NO_AUDIO_ENCODER", stage="embed")
+        raise ItemError(path, "is not a piece of music", code="E_NOT_MUSIC", stage="embed")
+    if not len(item.score.notes):
+        raise ItemError(path, "holds no notes", code="E_NO_NOTES", stage="encode")
+    start = time.perf_counter()
+    try:
+        facets = score_facets(item.score, item.metadata)
+        measured = time.perf_counter()
+        tokens, lengths, segments, bars, places, spans = _encoded(item.score, facets.free_time)
+    except ItemError as e:  # a score does not know its file
+        raise ItemError(path, e.fault, e.hint, code=e.code, stage=e.stage) from e
+    except (ArithmeticError, LookupError, ValueError) as e:
+        fault = f"could not be measured ({type(e).__name__}: {e})"
+        hint = "This is a fault of mmbert: please report it with the file"
+        raise ItemError(path, fault, hint, code="E_UNEXPECTED", stage="encode") from e
+    seconds = measured - start, time.perf_counter() - measured
+    return Prepared(item, facets, tokens, lengths, segments, bars, places, spans, seconds)
+
+
+def _encoded(score: Score, free_time: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple, np.ndarray]:
+    runs = passages(encode(timeline(score, free_time)))
+    tokens = np.concatenate([run.tokens for run in runs])
+    lengths = np.array([len(run.tokens) for run in runs], np.int32)
+    first = np.repeat([_span(run.place)[0] for run in runs], lengths)
+    bars, segments = np.unique(tokens[:, _BAR] + first, return_inverse=True)
+    places = search_windows(score, free_time)
+    begin, end = np.array([_span(place) for place in places], np.int64).T
+    spans = np.stack([begin, np.searchsorted(bars, begin), np.searchsorted(bars, end)], 1)
+    sounding = (spans[:, 2] > spans[:, 1]).nonzero()[0]
+    places = tuple(places[i] for i in sounding)
+    return (
+        tokens.astype(np.int16),
+        lengths,
+        segments.astype(np.int32),
+        bars.astype(np.int32),
+        places,
+        spans[sounding].astype(np.int32),
+    )
+
+
+def _span(place: Place) -> tuple[int, int]:
+    """First bar of a place and the one behind its last, on the time line that was encoded."""
+    if place.start_bar is None or place.end_bar is None:
+        return round(place.start_s / FREE_BAR_S), round(place.end_s / FREE_BAR_S)
+    return place.start_bar, place.end_bar
