@@ -13,7 +13,6 @@ from mmbert_ui.asking import card, respond
 from mmbert_ui.blocks import LIBRARY, RESULTS, dropped
 from mmbert_ui.state import PageState
 
-from mmbert.console import clean
 from tests.ui.conftest import HOSTILE
 
 
@@ -232,15 +231,6 @@ def test_the_title_of_an_untitled_piece_is_its_file_name_in_words(app):
 
 def test_a_search_answer_is_small(app):
     assert len(json.dumps(ask(app, words="slow minor jig"))) < 10_000
-
-
-def test_the_plain_route_answers_as_the_command_line_does(client, app):
-    answer = client.get("/api/search", params={"q": "slow", "where": ["mode=minor"], "limit": 2}).json()
-    with site(app).now() as state:
-        assert answer == clean(state.search("slow", where=["mode=minor"], limit=2).to_json())
-    for wrong in ({}, {"q": "x" * 501}, {"q": "x", "where": ["nonsense"]}, {"like": "/etc/passwd"}):
-        assert client.get("/api/search", params=wrong).status_code == 400
-    assert client.get("/api/search", params={"q": "x", "limit": 201}).status_code == 422
 
 
 def test_the_named_function_answers_over_http(client):

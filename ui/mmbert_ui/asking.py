@@ -13,7 +13,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mmbert.console import clean
 from mmbert.errors import MmbertError, UsageError
 from mmbert.retrieval.order import BEST
 from mmbert.titles import title_of
@@ -99,17 +98,17 @@ def error_view(error: MmbertError, ask: Ask) -> dict[str, Any]:
     return {"state": "error", "ask": ask.model_dump(), "title": title, "hint": error.hint}
 
 
-def example_of(state: PageState, ask: Ask) -> Item | str | None:
-    """What a question's id names: a dropped file, or a piece of the library. Never a path.
+def example_of(state: PageState, like: str | None) -> Item | str | None:
+    """What an example's id names: a dropped file, or a piece of the library. Never a path.
 
     Raises:
         UsageError: the id has no such form, or the dropped file is no longer held.
     """
-    if ask.like is None or PIECE_ID.fullmatch(ask.like):
-        return ask.like
-    if not UPLOAD_ID.fullmatch(ask.like):
+    if like is None or PIECE_ID.fullmatch(like):
+        return like
+    if not UPLOAD_ID.fullmatch(like):
         raise UsageError("The example", "is no piece of this library", "Choose one, or drop a file")
-    upload = state.upload(ask.like)
+    upload = state.upload(like)
     if upload is None:
         raise UsageError("The dropped file", "is no longer held", "Drop it again; files are forgotten after an hour")
     return upload.item
@@ -122,26 +121,13 @@ def asked_of(state: PageState, ask: Ask) -> dict[str, Any]:
         UsageError: the example or the folder is none of this library's.
     """
     return {
-        "like": example_of(state, ask),
+        "like": example_of(state, ask.like),
         "where": ask.where,
         "modality": ask.kind,
         "folder": state.catalogue.folder(ask.folder) if ask.folder else None,
         "order": ask.order,
         "limit": ask.limit,
     }
-
-
-def plain_answer(state: PageState, data: Any) -> dict[str, Any]:
-    """The answer for a program: ``{query, understood, nothing_fits, hits}``.
-
-    Raises:
-        MmbertError: the question is empty or cannot be understood.
-    """
-    ask = parse_ask(data)
-    if ask.is_empty():
-        raise UsageError("words", "are empty", "Say what to look for")
-    answer = state.search(ask.words, **asked_of(state, ask))
-    return clean(answer.to_json())
 
 
 def answer_view(state: PageState, ask: Ask) -> dict[str, Any]:

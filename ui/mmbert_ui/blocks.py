@@ -6,21 +6,26 @@ Imported by :mod:`mmbert_ui.page` alone, which sets what Gradio reads when it is
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.exceptions import HTTPException
 
 from mmbert.errors import ItemError, MmbertError, UsageError
 from mmbert_ui.about import ABOUT, FORMATS_LINE
-from mmbert_ui.asking import Ask, error_view, plain_answer, respond
+from mmbert_ui.asking import Ask, error_view, respond
+from mmbert_ui.faults import sentence_of
+from mmbert_ui.programs import named_functions
 from mmbert_ui.routes import assets_version
 from mmbert_ui.state import Site
 
 TITLE = "Search music by words or by example"
 _CLEAN_EVERY_S, _CLEAN_AGE_S = 600, 3600
 # One queue for all that uses the model.
-_TOGETHER: dict[str, Any] = {"concurrency_id": "search", "concurrency_limit": 4}
+_TOGETHER: dict[str, Any] = {"concurrency_id": "search", "concurrency_limit": 8}
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **_TOGETHER}
 
 
@@ -37,8 +42,9 @@ def build_blocks(site: Site) -> gr.Blocks:
                 _html("mm-library", LIBRARY, script="library.js")
             with gr.Tab("About", id="about"):
                 _html("mm-about", ABOUT)
-        gr.api(_search_function(site), api_name="search", **_TOGETHER)
-    demo.queue(max_size=64, default_concurrency_limit=4)
+        for name, function in named_functions(site).items():
+            gr.api(_told(function), api_name=name, **_TOGETHER)
+    demo.queue(max_size=64)
     return demo
 
 
@@ -98,23 +104,17 @@ def dropped(site: Site, path: str | None) -> dict[str, Any]:
     return respond(site, Ask(like=upload.id).model_dump())
 
 
-def _search_function(site: Site) -> Any:
-    def search(words: str = "", where: str = "", limit: int = 10) -> dict[str, Any]:
-        """Search the library. ``where`` holds conditions such as "mode=minor; tempo_bpm<90".
+def _told(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """A function whose faults reach the caller in words."""
 
-        The fields are those of ``mmbert search --json``, except that a hit's path is called ``file``.
-        """
-        filters = [w.strip() for w in where.split(";") if w.strip()]
+    @wraps(function)
+    def told(*args: Any, **kwargs: Any) -> dict[str, Any]:
         try:
-            with site.now() as state:
-                answer = plain_answer(state, {"words": words, "where": filters, "limit": limit})
-        except MmbertError as e:
-            raise gr.Error(str(e)) from None
-        # gradio_client takes whatever has a "path" for a file to download from here.
-        answer["hits"] = [{"file" if k == "path" else k: v for k, v in hit.items()} for hit in answer["hits"]]
-        return answer
+            return function(*args, **kwargs)
+        except (MmbertError, HTTPException) as e:
+            raise gr.Error(sentence_of(e)) from None
 
-    return search
+    return told
 
 
 # Fixed, free of data: scripts build every node with textContent.

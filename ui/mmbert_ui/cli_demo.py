@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mmbert.console import JsonOption, print_json, warn
+from mmbert_ui.cli_serve import PasswordOption
 
 app = typer.Typer(add_completion=False)
 
@@ -20,6 +21,7 @@ def demo(
     soundfont: Annotated[Path | None, typer.Option(help="SoundFont 2 file to play with.")] = None,
     weights: Annotated[str | None, typer.Option(help="Checkpoint folder; the released weights without it.")] = None,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Show the page in the browser.")] = True,
+    password_file: PasswordOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Build the library that comes with mmbert (the first time) and open its page. Stop with Ctrl-C."""
@@ -35,4 +37,4 @@ def demo(
             warn(f"{pieces:,} pieces at {url} (Ctrl-C stops)")
 
     shown = open_browser and not as_json and has_display()
-    serve(Serving(library, host, port, soundfont, weights, open_browser=shown), ready)
+    serve(Serving(library, host, port, soundfont, weights, password_file, shown), ready)

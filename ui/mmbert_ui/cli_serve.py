@@ -10,6 +10,9 @@ import typer
 from mmbert.console import JsonOption, print_json, warn
 
 app = typer.Typer(add_completion=False)
+PasswordOption = Annotated[
+    Path | None, typer.Option(help="File whose first line is a password that everybody is asked for.")
+]
 
 
 @app.command()
@@ -19,11 +22,13 @@ def serve(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port; the first free one from 7860 up.")] = None,
     soundfont: Annotated[Path | None, typer.Option(help="SoundFont 2 file to play with.")] = None,
     weights: Annotated[str | None, typer.Option(help="Weights that the library was built with.")] = None,
+    password_file: PasswordOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Open LIBRARY as a page in the browser. Stop with Ctrl-C.
 
-    Nobody is asked for a password: with --host 0.0.0.0, whoever reaches this machine reads the library.
+    With --host 0.0.0.0 whoever reaches this machine reads the library; --password-file lets in only those who know
+    the password.
     """
     from mmbert_ui.server import Serving, serve
 
@@ -33,4 +38,4 @@ def serve(
         else:
             warn(f"{pieces:,} pieces at {url} (Ctrl-C stops)")
 
-    serve(Serving(library, host, port, soundfont, weights), ready)
+    serve(Serving(library, host, port, soundfont, weights, password_file), ready)

@@ -16,6 +16,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from mmbert_ui.faults import refuse
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -53,7 +55,7 @@ class Harden:
             return
         fault = self.fault(scope)
         if fault:
-            await _refuse(scope, send, fault)
+            await refuse(scope, send, 403, ("", fault, ""), list(HEADERS))
             return
 
         async def send_with_headers(message: MutableMapping[str, Any]) -> None:
@@ -70,14 +72,14 @@ class Harden:
         headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope.get("headers", [])}
         host = headers.get("host", "")
         if not self._is_ours(host):
-            return "This page is not served under that name."
+            return "This page is not served under that name"
         origin = headers.get("origin")
         if origin is not None and not _same_origin(origin, host, scope, headers):
-            return "Requests from other sites are refused."
+            return "Requests from other sites are refused"
         if headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
-            return "Requests from other sites are refused."
+            return "Requests from other sites are refused"
         if _fetches_for_others(scope):
-            return "This server fetches nothing for others."
+            return "This server fetches nothing for others"
         return None
 
     def _is_ours(self, host: str) -> bool:
@@ -107,13 +109,3 @@ def _fetches_for_others(scope: Scope) -> bool:
             return True
         path = unquote(path)
     return False
-
-
-async def _refuse(scope: Scope, send: Send, fault: str) -> None:
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1008, "reason": fault})
-        return
-    body = fault.encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode()), *HEADERS]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

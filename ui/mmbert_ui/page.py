@@ -19,7 +19,10 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from mmbert_ui.blocks import build_blocks
 from mmbert_ui.building import Builder
-from mmbert_ui.harden import Harden
+from mmbert_ui.faults import add_faults
+from mmbert_ui.harden import HEADERS, Harden
+from mmbert_ui.password import Password
+from mmbert_ui.programs import add_program_routes
 from mmbert_ui.pulse import add_pulse_routes
 from mmbert_ui.render import Renderer, find_soundfont
 from mmbert_ui.routes import add_routes, asset
@@ -28,16 +31,18 @@ from mmbert_ui.uploads import MAX_BYTES
 
 _SYSTEM = ["system-ui", "-apple-system", "Segoe UI", "Noto Sans", "sans-serif"]
 _MONO = ["ui-monospace", "Consolas", "monospace"]
-_CLEAN_EVERY_S, _CLEAN_AGE_S = 600, 3600
 
 
-def build_app(library: Any, soundfont: Path | None = None, hosts: tuple[str, ...] = ()) -> FastAPI:
+def build_app(
+    library: Any, soundfont: Path | None = None, hosts: tuple[str, ...] = (), password: str | None = None
+) -> FastAPI:
     """The whole page over one library.
 
     Args:
         library: An open ``mmbert.api.Library``, or what behaves like it.
         soundfont: A SoundFont 2 file; None looks for one.
         hosts: Names besides ``localhost`` and plain addresses under which the page is served.
+        password: Asked for by every route; None lets everybody in.
 
     Raises:
         UsageError: for a ``soundfont`` that is none.
@@ -62,9 +67,13 @@ def build_app(library: Any, soundfont: Path | None = None, hosts: tuple[str, ...
     app.state.page = site
     # With a CORS policy of our own, which allows nobody, Gradio adds none.
     app.add_middleware(CORSMiddleware, allow_origins=[])
+    if password is not None:
+        app.add_middleware(Password, password=password)
     app.add_middleware(Harden, hosts=hosts)
+    add_faults(app, {k.decode(): v.decode() for k, v in HEADERS})
     add_routes(app, site)
     add_pulse_routes(app, site, builder)
+    add_program_routes(app, site)
     demo = build_blocks(site)
     app = gr.mount_gradio_app(
         app,

@@ -13,10 +13,9 @@ from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from mmbert.console import clean
-from mmbert.errors import MmbertError
 from mmbert.titles import title_of
 from mmbert.types import Item
-from mmbert_ui.asking import MOST_HITS, piece_view, plain_answer
+from mmbert_ui.asking import piece_view
 from mmbert_ui.catalogue import library_view
 from mmbert_ui.notes import Playable
 from mmbert_ui.render import SAMPLE_RATE, Renderer, wave_header
@@ -38,7 +37,7 @@ ASSETS = {
 }
 _BLOCK_FRAMES = SAMPLE_RATE  # one second a write: a player that seeks away wastes little
 _HEADER = 44
-_MANY = Query(default_factory=list)
+READ = ["GET", "HEAD"]
 
 
 def asset(name: str) -> bytes:
@@ -55,34 +54,22 @@ def add_routes(app: FastAPI, site: Site) -> None:
     """Put the routes on an application."""
     found = {name: asset(name) for name in ASSETS}
 
-    @app.get("/assets/{version}/{name}")
+    @app.api_route("/assets/{version}/{name}", methods=READ)
     def script(version: str, name: str) -> Response:
         if name not in found:
             raise HTTPException(404, "There is no such file.")
         return Response(found[name], media_type=ASSETS[name], headers={"Cache-Control": "max-age=86400"})
 
-    @app.get("/alive")
+    @app.api_route("/alive", methods=READ)
     def alive() -> JSONResponse:
         return JSONResponse({"alive": True})
 
-    @app.get("/api/search")
-    def search(
-        q: str = "", where: list[str] = _MANY, like: str | None = None, limit: int = Query(10, ge=1, le=MOST_HITS)
-    ) -> JSONResponse:
-        """What ``mmbert search --json`` prints."""
-        try:
-            with site.now() as state:
-                answer = plain_answer(state, {"words": q, "where": where, "like": like, "limit": limit})
-        except MmbertError as e:
-            return JSONResponse({"error": {"subject": e.subject, "fault": e.fault, "hint": e.hint}}, 400)
-        return JSONResponse(answer, headers=_FRESH)
-
-    @app.get("/roll/{any_id}.json")
+    @app.api_route("/roll/{any_id}.json", methods=READ)
     def roll(any_id: str) -> JSONResponse:
         with site.now() as state:
             return JSONResponse(clean(_playable(state, any_id).to_json()), headers=_PRIVATE)
 
-    @app.api_route("/sound/{any_id}.wav", methods=["GET", "HEAD"])
+    @app.api_route("/sound/{any_id}.wav", methods=READ)
     def sound(any_id: str, request: Request) -> Response:
         with site.now() as state:
             playable = _playable(state, any_id)
@@ -90,12 +77,12 @@ def add_routes(app: FastAPI, site: Site) -> None:
             raise HTTPException(404, "No SoundFont was found on this machine.")
         return _sound(site.renderer, any_id, playable, request)
 
-    @app.get("/download/{any_id}")
+    @app.api_route("/download/{any_id}", methods=READ)
     def download(any_id: str) -> Response:
         with site.now() as state:
             return _download(state, any_id)
 
-    @app.get("/piece/{any_id}.json")
+    @app.api_route("/piece/{any_id}.json", methods=READ)
     def piece(any_id: str) -> JSONResponse:
         with site.now() as state:
             view = piece_view(state, any_id)
@@ -103,12 +90,12 @@ def add_routes(app: FastAPI, site: Site) -> None:
             raise HTTPException(404, "There is no such piece.")
         return JSONResponse(clean(view), headers=_PRIVATE)
 
-    @app.get("/library.json")
+    @app.api_route("/library.json", methods=READ)
     def library() -> JSONResponse:
         with site.now() as state:
             return JSONResponse(clean(_library(state)), headers=_FRESH)
 
-    @app.get("/pieces.json")
+    @app.api_route("/pieces.json", methods=READ)
     def pieces(
         text: str = Query("", max_length=200), start: int = Query(0, ge=0), count: int = Query(50, ge=1, le=200)
     ) -> JSONResponse:
@@ -210,7 +197,10 @@ def _download(state: PageState, any_id: str) -> Response:
 
 
 def _own_bytes(item: Item) -> bytes:
-    data = item.source.path.read_bytes()
+    try:
+        data = item.source.path.read_bytes()
+    except OSError:
+        raise HTTPException(404, "The file is gone or cannot be read.") from None
     if hashlib.sha256(data).hexdigest() != item.source.sha256:
         raise HTTPException(410, "The file has changed since the library was built. Build the library again.")
     return data

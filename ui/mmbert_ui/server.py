@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import shutil
 import socket
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmbert.console import warn
 from mmbert.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class Serving:
         port: Port; None takes the first free one from :data:`DEFAULT_PORT` up.
         soundfont: SoundFont 2 file; None looks for one.
         weights: Checkpoint folder or hub name; None for the released ones.
+        password_file: Its first line is the password that everything asks for; None lets everybody in.
         open_browser: Show the page in the person's browser once it is there.
     """
 
@@ -44,6 +47,7 @@ class Serving:
     port: int | None = None
     soundfont: Path | None = None
     weights: str | None = None
+    password_file: Path | None = None
     open_browser: bool = False
 
 
@@ -51,12 +55,14 @@ def serve(serving: Serving, ready: Callable[[str, int], None]) -> None:
     """Serve until interrupted. ``ready(url, pieces)`` is called when the page answers.
 
     Raises:
-        UsageError: for a port in use, an address that is not this machine's, or a file that is no SoundFont.
+        UsageError: for a port in use, an address that is not this machine's, a file that is no SoundFont, or one
+            that holds no password.
         LibraryError: the library cannot be opened.
         MissingExtraError: the extra ``ui`` is not installed.
     """
     from mmbert.api import Library
 
+    password = _password(serving)
     listening = listen(serving.host, serving.port)
     work = _work_folder()
     try:
@@ -66,7 +72,7 @@ def serve(serving: Serving, ready: Callable[[str, int], None]) -> None:
         os.environ["GRADIO_TEMP_DIR"] = str(work / "uploads")
         (work / "empty").mkdir()
         os.chdir(work / "empty")
-        app = _build(library, soundfont, _names(serving.host))
+        app = _build(library, soundfont, _names(serving.host), password)
         url = f"http://{_shown(serving.host)}:{listening.getsockname()[1]}"
 
         def answers() -> None:
@@ -81,14 +87,40 @@ def serve(serving: Serving, ready: Callable[[str, int], None]) -> None:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _build(library: Any, soundfont: Path | None, hosts: tuple[str, ...]) -> FastAPI:
+def _password(serving: Serving) -> str | None:
+    """What is asked for, with a word to whoever lets other machines in."""
+    if serving.password_file is not None:
+        from mmbert_ui.password import read_password
+
+        password = read_password(serving.password_file)
+        if not _is_here(serving.host):
+            warn("The password travels as plain text. Beyond your own network, put a proxy with TLS in front")
+        return password
+    if not _is_here(serving.host):
+        warn("Whoever reaches this machine can search and download the library: --password-file FILE keeps others out")
+    return None
+
+
+def _is_here(host: str) -> bool:
+    """Whether only this machine can reach an address.
+
+    >>> [_is_here(host) for host in ("127.0.0.1", "localhost", "::1", "0.0.0.0", "", "music.example")]
+    [True, True, True, False, False, False]
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _build(library: Any, soundfont: Path | None, hosts: tuple[str, ...], password: str | None) -> FastAPI:
     try:
         from mmbert_ui.page import build_app
     except ModuleNotFoundError as e:
         if (e.name or "").split(".")[0] in ("gradio", "fastapi", "uvicorn", "midirenderer"):
             raise MissingExtraError.of(e.name or "gradio", "ui") from None
         raise
-    return build_app(library, soundfont, hosts)
+    return build_app(library, soundfont, hosts, password)
 
 
 def _run(app: FastAPI, listening: socket.socket, started: Callable[[], None], ended: Callable[[], None]) -> None:

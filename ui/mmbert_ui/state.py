@@ -16,6 +16,7 @@ from mmbert.follow import Follower
 from mmbert.types import Answer, Facets, Item
 from mmbert_ui.catalogue import Catalogue
 from mmbert_ui.notes import Playable
+from mmbert_ui.paths import shown_path
 from mmbert_ui.render import Renderer
 from mmbert_ui.uploads import Upload, Uploads
 
@@ -125,6 +126,10 @@ class PageState:
     def catalogue(self) -> Catalogue:
         """All pieces of the library."""
         return self._site.catalogue_of(self.library)
+
+    def shown_path(self, path: str) -> str:
+        """A file of the library, as it is told to people who may sit elsewhere."""
+        return shown_path(path, self.library.sources)
 
     def has(self, piece_id: str) -> bool:
         """Whether the library holds a piece of this id."""
