@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Timer
 from typing import Annotated, Any
 
 import typer
@@ -102,6 +103,21 @@ def print_json(value: Any) -> None:
 def warn(message: str) -> None:
     """A line for the person, on stderr; file names in it steer no terminal."""
     print(printable(message), file=sys.stderr)
+
+
+@contextmanager
+def if_slow(message: str, seconds: float = 1.0) -> Iterator[None]:
+    """A line on stderr, where it is a terminal, if what follows takes longer than this."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    timer = Timer(seconds, warn, [message])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def stdout_console() -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmbert.console import JsonOption, print_json, stdout_console
+from mmbert.console import JsonOption, if_slow, print_json, stdout_console
 from mmbert.errors import UsageError
 from mmbert.titles import printable
 
@@ -44,7 +44,8 @@ def search(
     with Library.open(library, weights) as opened:
         for question in [words] if lines is None else lines:
             unasked = lines is not None and _is_empty(question, asked)
-            answer = _empty(question) if unasked else opened.search(question, **asked)
+            with if_slow("Loading the model ..."):  # nothing but the first question in words takes so long
+                answer = _empty(question) if unasked else opened.search(question, **asked)
             if as_json:
                 print_json(answer.to_json())
             else:

