@@ -136,13 +136,10 @@ def refuse_foreign(library: Path) -> None:
 @contextmanager
 def _opened(library: Path) -> Iterator[Ledger]:
     """The library's ledger, locked, in a folder that has all its parts."""
-    new = not library.exists()
     for part in ("work/shards", "generations"):
-        files.disk.make_folder(library / part)
+        files.make_folder(library / part)
     with build_lock(library):
         state_library(library)
-        if new:
-            files.disk.sync_folder(library.parent)
         ledger = open_ledger(library)
         try:
             yield ledger

@@ -18,6 +18,7 @@ from mmbert.store.manifest import DamageError, check
 from mmbert_indexer.ledger import Ledger
 from mmbert_indexer.shards import folder_of, orphans
 
+GOING = ".deleted"
 KEPT = 2  # generations: the current one and the one before it
 
 
@@ -46,7 +47,9 @@ class Cleaner:
             except DamageError:
                 manifest = None
             if manifest is None:
-                self._delete(folder)
+                going = folder.with_name(name + GOING)  # half deleted it must not look like a damaged one
+                files.disk.rename(folder, going)
+                self._delete(going, name)
             else:
                 kept[name] = manifest
         return list(kept.values())
@@ -78,13 +81,14 @@ class Cleaner:
 
     def half_built(self) -> None:
         """Delete generations that were never finished: we hold the lock, so nobody is working on them."""
-        for path in sorted(self.folder.generations.glob("*.building-*")):
-            self._delete(path)
+        for pattern in ("*.building-*", f"*{GOING}"):
+            for path in sorted(self.folder.generations.glob(pattern)):
+                self._delete(path)
 
-    def _delete(self, path: Path) -> None:
+    def _delete(self, path: Path, name: str | None = None) -> None:
         size = bytes_of(path)
         files.disk.remove_tree(path)
-        self.deleted.append(str(path.relative_to(self.library)))
+        self.deleted.append(str(path.with_name(name or path.name).relative_to(self.library)))
         self.bytes += size
 
 

@@ -211,6 +211,12 @@ class Ledger:
         rows = self.connection.execute("SELECT DISTINCT fingerprint FROM vector WHERE shard NOT NULL ORDER BY 1")
         return [fingerprint for (fingerprint,) in rows]
 
+    def size(self, maker: Maker) -> tuple[int, int]:
+        """(pieces, rows) of what the files hold: of the next generation."""
+        statement = """SELECT count(*), ifnull(sum(1 + windows), 0) FROM vector
+          WHERE fingerprint=? AND shard NOT NULL AND sha256 IN (SELECT sha256 FROM file)"""
+        return self.connection.execute(statement, [maker.fingerprint]).fetchone()
+
     def embedded(self, fingerprint: str) -> set[tuple[bytes, int]]:
         """(sha256, number) of every piece that has vectors."""
         statement = "SELECT sha256, number FROM vector WHERE fingerprint=? AND shard NOT NULL"

@@ -11,7 +11,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import shutil
 import sqlite3
 import sys
 from dataclasses import asdict
@@ -76,7 +75,10 @@ class Publisher:
 
         Raises:
             LostVectors: nothing was published, these pieces have to be embedded again.
+            SpaceError: the generation would not fit.
         """
+        pieces, rows = self.ledger.size(self.maker)
+        files.require_space(self.library, rows * 2 * self.dim + pieces * 2 * BYTES_A_PIECE)
         name = self.folder.next_name()
         generations = self.folder.generations
         building = generations / f"{name}.building-{os.getpid()}"
@@ -190,8 +192,7 @@ def refuse_if_full(library: Path, pieces: int, windows_a_piece: int, dim: int) -
     """
     vectors = pieces * (1 + windows_a_piece) * 2 * dim
     needed = 2 * vectors + 2 * pieces * BYTES_A_PIECE
-    if shutil.disk_usage(library).free < needed:
-        raise files.no_space(library, needed)
+    files.require_space(library, needed)
 
 
 def versions() -> dict[str, str]:

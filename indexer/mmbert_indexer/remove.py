@@ -58,7 +58,7 @@ def remove_paths(library: Path, paths: Sequence[Path]) -> RemoveReport:
         rejects = [Reject(**line) for line in generation.rejects()]
         generation.close()
         held = {path for paths_ in before.values() for path in paths_} | {r.path for r in rejects}
-        files.disk.make_folder(library / "work")
+        files.make_folder(library / "work")
         ledger = open_ledger(library)
         try:
             real = [_located(path, held | set(ledger.states())) for path in paths]

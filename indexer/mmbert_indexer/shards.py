@@ -44,7 +44,7 @@ class Shards:
         self.folder, self.fingerprint, self.dim = folder_of(work, fingerprint), fingerprint, dim
         self.row_bytes = 2 * dim
         self._open: dict[int, np.ndarray] = {}
-        files.disk.make_folder(self.folder)
+        files.make_folder(self.folder)
         self.used = ledger.shard_rows(fingerprint)
         for number, rows in list(self.used.items()):
             if (there := self._rows_there(number)) < rows:

@@ -14,12 +14,15 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from mmbert.errors import LibraryError, MmbertError, SpaceError
 
 BLOCK = 1 << 20
+LEAST = 1 << 20  # bytes that any change of a library may need: its ledger and its folders
+_needed: ContextVar[int] = ContextVar("needed", default=LEAST)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _SQLITE_FULL, _SQLITE_READONLY = 13, 8
 
@@ -88,6 +91,14 @@ class Disk:
 disk = Disk()
 
 
+def make_folder(path: Path) -> None:
+    """A folder and its parents, which are there after a power cut too."""
+    new = [folder for folder in path.parents if not folder.exists()]
+    disk.make_folder(path)
+    for folder in (path, *new):  # the folder itself always: a run that made it may have been killed before this line
+        disk.sync_folder(folder.parent)
+
+
 def write_file(path: Path, data: bytes) -> None:
     """A whole file at once: readers see the old bytes or the new ones, also after a power cut."""
     temporary = path.with_name(path.name + ".tmp")
@@ -126,12 +137,15 @@ def changing(library: Path) -> Iterator[None]:
         SpaceError: the disk, or the quota, is full.
         LibraryError: the library cannot be written, or its ledger is damaged.
     """
+    before = _needed.set(LEAST)
     try:
         yield
     except MmbertError:
         raise
     except (OSError, sqlite3.Error) as e:
         raise _explained(e, library) from e
+    finally:
+        _needed.reset(before)
 
 
 def _explained(error: OSError | sqlite3.Error, library: Path) -> MmbertError:
@@ -145,11 +159,22 @@ def _explained(error: OSError | sqlite3.Error, library: Path) -> MmbertError:
     return LibraryError(str(library), f"could not be written ({reason})", "What was published before is unchanged.")
 
 
-def no_space(library: Path, needed: int | None = None) -> SpaceError:
-    """The sentence for a full disk; sizes in bytes."""
+def require_space(library: Path, needed: int) -> None:
+    """Refuse before it begins what would not fit, in bytes; if the disk fills up meanwhile, that is told with it.
+
+    Raises:
+        SpaceError: with what is needed and what is free.
+    """
+    _needed.set(needed + LEAST)
+    if shutil.disk_usage(library).free < needed:
+        raise no_space(library)
+
+
+def no_space(library: Path) -> SpaceError:
+    """The sentence for a full disk."""
     free = shutil.disk_usage(library if library.exists() else library.parent).free
-    need = f"needs about {size_text(needed)}, " if needed else ""
-    return SpaceError("", f"The disk is full ({need}{size_text(free)} free)", "The library is unchanged.")
+    sizes = f"needs about {size_text(_needed.get())}, {size_text(free)} free"
+    return SpaceError("", f"The disk is full ({sizes})", "The library is unchanged.")
 
 
 def read_only(library: Path) -> LibraryError:
