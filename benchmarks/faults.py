@@ -45,7 +45,7 @@ batches.PIECES_A_BATCH = {BATCH}
 embedder = FakeEmbedder()
 embed = embedder.embed
 embedder.embed = lambda items: (print(len(items), flush=True), embed(items))[1]
-build_library(Path(sys.argv[1]), [Path(sys.argv[2])], embedder)
+build_library(Path(sys.argv[1]), [Path(sys.argv[2])], embedder, workers=0)
 """
 
 

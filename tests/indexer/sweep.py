@@ -31,7 +31,7 @@ Content = dict[str, str] | None
 
 
 def _build(library: Path, music: Path, embedder: FakeEmbedder) -> None:
-    build_library(library, [music], embedder)
+    build_library(library, [music], embedder, workers=0)
 
 
 def _remove(library: Path, music: Path, embedder: FakeEmbedder) -> None:
