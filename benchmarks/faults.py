@@ -43,8 +43,8 @@ from mmbert_indexer import batches
 from mmbert_indexer.build import build_library
 batches.PIECES_A_BATCH = {BATCH}
 embedder = FakeEmbedder()
-embed = embedder.embed
-embedder.embed = lambda items: (print(len(items), flush=True), embed(items))[1]
+embed = embedder.embed_prepared
+embedder.embed_prepared = lambda ready: (print(len(ready), flush=True), embed(ready))[1]
 build_library(Path(sys.argv[1]), [Path(sys.argv[2])], embedder, workers=0)
 """
 
@@ -86,7 +86,7 @@ def kills(number: int, folder: Path) -> dict[str, Any]:
     chance, found = random.Random(0), Counter[str]()
     for i in range(number):
         library = folder / f"killed{i}"
-        asked = run(library, chance.uniform(0.2, 1.0) * span)
+        asked = run(library, chance.uniform(0.4, 1.0) * span)
         found["before the library" if not library.exists() else "with a reader" if served(library) else "between"] += 1
         found["mixes"] += served(library) not in (None, whole)
         asked += run(library, None)

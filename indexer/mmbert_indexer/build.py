@@ -21,7 +21,7 @@ from mmbert.store.generations import Generation, LibraryFolder, open_library
 from mmbert.store.manifest import FORMAT, DamageError, check
 from mmbert_indexer import sources
 from mmbert_indexer.batches import EmbedderLike, Progress, Work
-from mmbert_indexer.ledger import Ledger, Maker
+from mmbert_indexer.ledger import Ledger, Maker, is_damage
 from mmbert_indexer.lock import build_lock, refuse_read_only
 from mmbert_indexer.publish import LostVectors, Publisher, refuse_if_full
 from mmbert_indexer.reading import reader_version
@@ -171,7 +171,7 @@ def open_ledger(library: Path) -> Ledger:
     try:
         ledger = Ledger(work)
     except sqlite3.DatabaseError as e:
-        if getattr(e, "sqlite_errorname", "") in ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_BUSY"):
+        if not is_damage(e):  # a disk that is full, or that cannot be read now, has lost nothing yet
             raise
         warn(f"The ledger of {library} is damaged ({e}): every file will be embedded again.")
         for path in work.glob("ledger.sqlite*"):

@@ -12,7 +12,7 @@ from mmbert.store.files import changing
 from mmbert.store.generations import LibraryFolder, open_library
 from mmbert.store.manifest import DamageError, check
 from mmbert_indexer.clean import Cleaner
-from mmbert_indexer.ledger import Ledger
+from mmbert_indexer.ledger import Ledger, is_damage
 from mmbert_indexer.lock import build_lock, refuse_read_only
 
 
@@ -83,6 +83,8 @@ def _ledger(library: Path) -> Ledger | None:
     try:
         return Ledger(library / "work")
     except sqlite3.DatabaseError as e:
+        if not is_damage(e):
+            raise
         raise _refused(library, f"the ledger is damaged ({e})") from e
 
 

@@ -42,6 +42,14 @@ GROUP BY f.sha256, f.suffix, f.context ORDER BY min(f.path)
 """
 
 
+_CORRUPT, _NO_DATABASE = 11, 26  # of SQLite's results
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether an error says that the ledger's bytes are not what they were, and not that they cannot be had now."""
+    return getattr(error, "sqlite_errorcode", _CORRUPT) & 0xFF in (_CORRUPT, _NO_DATABASE)
+
+
 @dataclass(frozen=True)
 class Maker:
     """Which model and which reading code are at work.

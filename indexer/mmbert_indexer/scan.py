@@ -93,19 +93,18 @@ def _walk_folder(folder: str, root: str, removed: frozenset[str], scan: Scan) ->
     while waiting:
         folder = waiting.pop()
         try:
-            entries = sorted(os.scandir(folder), key=lambda e: os.fsencode(e.name))
+            with os.scandir(folder) as entries:  # as they come: a folder may hold a million
+                for entry in entries:
+                    if entry.name.startswith(".") or entry.path in removed:
+                        continue
+                    if entry.is_symlink():
+                        _link(entry.path, root, scan)
+                    elif entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    else:
+                        _add(entry.path, scan)
         except OSError as e:
             scan.refuse(folder, "E_PERMISSION" if isinstance(e, PermissionError) else "E_IO", *_of_folder(e))
-            continue
-        for entry in entries:
-            if entry.name.startswith(".") or entry.path in removed:
-                continue
-            if entry.is_symlink():
-                _link(entry.path, root, scan)
-            elif entry.is_dir(follow_symlinks=False):
-                waiting.append(entry.path)
-            else:
-                _add(entry.path, scan)
 
 
 def _of_folder(error: OSError) -> tuple[str, str]:

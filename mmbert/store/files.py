@@ -24,7 +24,7 @@ BLOCK = 1 << 20
 LEAST = 1 << 20  # bytes that any change of a library may need: its ledger and its folders
 _needed: ContextVar[int] = ContextVar("needed", default=LEAST)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_SQLITE_FULL, _SQLITE_READONLY = 13, 8
+_SQLITE_FULL, _SQLITE_READONLY, _SQLITE_IOERR = 13, 8, 10
 
 
 class Disk:
@@ -149,14 +149,18 @@ def changing(library: Path) -> Iterator[None]:
 
 
 def _explained(error: OSError | sqlite3.Error, library: Path) -> MmbertError:
-    if getattr(error, "errno", None) in _FULL or getattr(error, "sqlite_errorcode", None) == _SQLITE_FULL:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if getattr(error, "errno", None) in _FULL or code == _SQLITE_FULL or (code == _SQLITE_IOERR and _is_full(library)):
         return no_space(library)
-    if getattr(error, "errno", None) in (errno.EROFS, errno.EACCES, errno.EPERM) or (
-        getattr(error, "sqlite_errorcode", 0) & 0xFF == _SQLITE_READONLY
-    ):
+    if getattr(error, "errno", None) in (errno.EROFS, errno.EACCES, errno.EPERM) or (code == _SQLITE_READONLY):
         return read_only(library)
     reason = getattr(error, "strerror", None) or str(error)
     return LibraryError(str(library), f"could not be written ({reason})", "What was published before is unchanged.")
+
+
+def _is_full(library: Path) -> bool:
+    """Whether nothing fits: SQLite calls it an I/O error where its index of a WAL finds no room."""
+    return shutil.disk_usage(library).free < 64 * 1024
 
 
 def require_space(library: Path, needed: int) -> None:

@@ -165,8 +165,10 @@ class Sweep:
             with using(QuickDisk()):
                 self.command(library, self.music, embedder)
         except UsageError:
-            if self.name != "remove" or found != self.new:  # it is removed already
+            if self.name != "remove" or found != self.new:
                 yield "loss", "the same command is refused"
+            else:  # it is removed already; what was not deleted behind it goes with the next build, or so
+                collect_garbage(library)
         except (MmbertError, OSError) as e:
             yield "loss", f"the same command fails: {e}"
         if served(library) != self.new:

@@ -124,6 +124,7 @@ def test_a_file_that_comes_back_is_not_embedded_again(library, music, embedder):
     assert (report.pieces, report.embedded) == (5, 0)
 
 
+@pytest.mark.failure(17)
 def test_one_content_in_two_files_is_one_piece_with_two_paths(library, music, embedder):
     shutil.copy(music / "tune00.mid", music / "copy.mid")
     report = build_library(library, [music], embedder)
@@ -429,6 +430,7 @@ def test_equal_files_give_equal_bytes_whatever_the_history(library, music, tmp_p
     assert hashes(fresh) == hashes(library)
 
 
+@pytest.mark.failure(25)
 def test_same_size_and_time_but_other_bytes_are_found_by_verify(library, music, embedder):
     build_library(library, [music], embedder)
     path = music / "tune00.mid"
@@ -440,6 +442,7 @@ def test_same_size_and_time_but_other_bytes_are_found_by_verify(library, music, 
     assert build_library(library, [music], embedder, verify=True).embedded == 1
 
 
+@pytest.mark.failure(25)
 def test_times_may_be_anything(library, music, embedder):
     os.utime(music / "tune00.mid", (4.3e9, 4.3e9))  # 2106
     os.utime(music / "tune01.mid", (-5, -5))

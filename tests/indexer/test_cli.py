@@ -145,6 +145,7 @@ def test_markup_in_names_is_no_markup(run, library, music):
     assert open_library(library).current().n_pieces == 6
 
 
+@pytest.mark.failure(23)
 def test_repair_and_gc(run, library, music):
     run("build", library, music)
     (music / "new.mid").write_bytes(midi(90))

@@ -75,7 +75,7 @@ def test_the_work_of_an_unfinished_build_stays(built, music, monkeypatch):
     """A build with another model was stopped: what it embedded is under no generation yet."""
     monkeypatch.setattr("mmbert_indexer.batches.PIECES_A_BATCH", 2)
     other = FakeEmbedder(fingerprint="deadbeef" * 8)
-    embed, asked = other.embed, []
+    embed, asked = other.embed_prepared, []
 
     def stopping(items):
         asked.extend(items)
@@ -83,7 +83,7 @@ def test_the_work_of_an_unfinished_build_stays(built, music, monkeypatch):
             raise BuildStopped(2, 0, 0)
         return embed(items)
 
-    other.embed = stopping
+    other.embed_prepared = stopping
     with pytest.raises(BuildStopped):
         build_library(built, [music], other)
     assert collect_garbage(built).deleted == ()

@@ -26,6 +26,7 @@ sys.path[:0] = sys.argv[3:]
 from pathlib import Path
 from fake_library import FakeEmbedder
 from mmbert.errors import MmbertError
+from mmbert_indexer import batches
 from mmbert_indexer.build import build_library
 batches.PIECES_A_BATCH = 4
 say = lambda done, total, pieces: print(done, flush=True)
@@ -60,6 +61,7 @@ def expected(tmp_path: Path, many: Path) -> dict[str, str]:
     return hashes(tmp_path / "undisturbed")
 
 
+@pytest.mark.failure(18)
 def test_killed_at_any_moment_a_build_goes_on(many, library, expected):
     embedded = []
     for done in (1, 14, 33, 60):
@@ -84,6 +86,7 @@ def test_killed_at_any_moment_a_build_goes_on(many, library, expected):
     assert not list((library / "generations").glob("*.building*"))
 
 
+@pytest.mark.failure(19)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_a_build_says_so_and_goes_on(many, library, expected, number, code):
     process = start(library, many)
@@ -107,6 +110,7 @@ def test_signals_are_given_back(library, music, embedder):
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
+@pytest.mark.failure(22)
 def test_a_second_build_stops_at_once_and_names_the_first(many, library, embedder):
     process = start(library, many)
     wait_for(process, 2)
@@ -128,6 +132,7 @@ def test_readers_need_no_lock(music, library, embedder):
         assert open_library(library).current().n_pieces == 5
 
 
+@pytest.mark.failure(21)
 @pytest.mark.parametrize("part", ["", "work", "generations"])
 def test_a_read_only_library_is_searched_and_not_built(music, library, embedder, part):
     build_library(library, [music], embedder)
@@ -143,6 +148,7 @@ def test_a_read_only_library_is_searched_and_not_built(music, library, embedder,
     assert not (library / "generations" / "gen-000002").exists()
 
 
+@pytest.mark.failure(20)
 def test_too_little_space_is_said_before_anything_is_done(library, music, embedder, monkeypatch):
     real = shutil.disk_usage(music)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: real._replace(free=1000))

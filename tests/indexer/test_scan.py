@@ -38,6 +38,7 @@ def test_music_is_found_by_suffix_and_hidden_files_are_left_out(music):
     assert codes(scan) == []
 
 
+@pytest.mark.failure(13)
 def test_links(music, tmp_path):
     away = tmp_path / "away"
     away.mkdir()
@@ -78,6 +79,7 @@ ODD = [b"caf\xe9.mid", b"two\nlines.mid", "\N{MUSICAL KEYBOARD} emoji.mid".encod
        b"<script>.mid", b"quote'\".mid", b"  blanks  .mid", b"%41#?.mid"]  # fmt: skip
 
 
+@pytest.mark.failure(16)
 def test_names_of_any_bytes(music, library, embedder):
     for i, raw in enumerate(ODD):
         Path(odd_name(os.fsencode(music) + b"/" + raw)).write_bytes(midi(70 + i))
@@ -96,6 +98,7 @@ def test_names_of_any_bytes(music, library, embedder):
     assert build_library(library, [music], embedder).embedded == 0
 
 
+@pytest.mark.failure(16)
 def test_a_refused_file_with_an_odd_name_is_named_in_the_rejects(music, library, embedder):
     Path(odd_name(os.fsencode(music) + b"/bad\xff\n.mid")).write_bytes(b"no music")
     build_library(library, [music], embedder)
@@ -114,6 +117,7 @@ def changing_reader(monkeypatch, path, change):
     monkeypatch.setattr("mmbert_indexer.reading.load_items", load)
 
 
+@pytest.mark.failure(15)
 def test_a_file_that_changes_is_read_as_it_is_then(music, library, embedder, monkeypatch):
     path = music / "tune00.mid"
     changing_reader(monkeypatch, path, lambda: path.write_bytes(midi(77, title="Changed")))
@@ -122,6 +126,7 @@ def test_a_file_that_changes_is_read_as_it_is_then(music, library, embedder, mon
     assert "Changed" in open_library(library).current().pieces.title
 
 
+@pytest.mark.failure(15)
 @pytest.mark.parametrize("bad", [False, True])
 def test_a_file_that_keeps_changing_is_rejected(music, library, embedder, monkeypatch, bad):
     path, times = music / "tune00.mid", iter(range(20))
@@ -138,6 +143,7 @@ def test_a_file_that_keeps_changing_is_rejected(music, library, embedder, monkey
     assert build_library(library, [music], embedder).rejected == 0
 
 
+@pytest.mark.failure(15)
 def test_a_file_that_vanishes_is_rejected(music, library, embedder, monkeypatch):
     path = music / "tune00.mid"
     changing_reader(monkeypatch, path, lambda: path.unlink(missing_ok=True))
@@ -180,6 +186,7 @@ print(report.pieces, report.rejects["counts"])
 """
 
 
+@pytest.mark.failure(14)
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody without permissions")
 def test_permissions(music, tmp_path):
     (music / "secret.mid").write_bytes(midi(90))

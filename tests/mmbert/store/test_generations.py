@@ -46,6 +46,7 @@ def test_without_a_usable_current_the_newest_whole_generation_serves(library, te
     assert [d["file"] for d in verdict.damaged] == ["CURRENT"]
 
 
+@pytest.mark.failure(23)
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("how", ["flip", "cut", "empty", "gone"])
 def test_a_damaged_generation_is_named_and_the_one_before_serves(library, name, how):
@@ -80,6 +81,7 @@ def test_every_byte_of_the_manifest_counts(library):
         path.write_bytes(whole)
 
 
+@pytest.mark.failure(23)
 def test_nothing_whole_is_one_sentence(library):
     for name in ("gen-000001", "gen-000002"):
         os.truncate(library / "generations" / name / "joint.windows.f16", 10)
@@ -169,6 +171,7 @@ def test_a_garbled_library_file_does_not_hide_the_generations(library):
     assert open_library(library).current().n_pieces == 10
 
 
+@pytest.mark.failure(24)
 def test_another_model_is_refused_before_any_search(generation):
     generation.require(generation.fingerprint)
     words = "This library was built with model f00dfeed, you loaded deadbeef. Rebuild, or load the first."
