@@ -21,6 +21,7 @@ from mmbert.model import MmbertModel, checkpoint
 from mmbert.model.config import PIECE_BARS
 from mmbert.model.facets import facet_ids
 from mmbert.prepare import Prepared, prepare
+from mmbert.retrieval.calibrate import Calibration
 from mmbert.symbolic.octuple import PAD_ID
 from mmbert.symbolic.windows import PASSAGE_NOTES
 from mmbert.text.encoder import TextEncoder
@@ -37,6 +38,7 @@ class Embedder:
 
     Attributes:
         fingerprint: Of the weights; a library stores it and refuses another.
+        calibration: What similarities mean under these weights; None where they come without.
         dim: Width of the vectors.
         kinds: Kinds of items that these weights can embed.
         seconds: Time spent so far in ``facets``, ``encode`` and ``forward``.
@@ -56,7 +58,9 @@ class Embedder:
         music: tuple[Kind, ...] = ("score", "recording")
         self.kinds: frozenset[str] = frozenset(kind for kind in music if kind in model.config.modalities)
         self.seconds = {"facets": 0.0, "encode": 0.0, "forward": 0.0}
+        self.calibration: Calibration | None = None
         self._text: TextEncoder | None = None
+        self._last: tuple[list[str], Tensor, Tensor] | None = None
 
     @classmethod
     def from_pretrained(cls, weights: str | Path | None = None, device: str = "cpu", batch_size: int = 32) -> Embedder:
@@ -70,8 +74,14 @@ class Embedder:
         Raises:
             WeightsError: where the checkpoint is missing or damaged.
         """
-        model = MmbertModel.from_pretrained(weights if weights is not None else checkpoint.default_weights())
-        return cls(model, device, batch_size)
+        folder = Path(weights if weights is not None else checkpoint.default_weights())
+        if weights is not None and not folder.is_dir():
+            folder = checkpoint.from_hub(
+                str(weights), revision=None, token=None, cache_dir=None, local_files_only=False
+            )
+        embedder = cls(MmbertModel.from_pretrained(folder), device, batch_size)
+        embedder.calibration = Calibration.load(folder, embedder.fingerprint)
+        return embedder
 
     def embed(self, items: Sequence[Item]) -> list[Embedded | ItemError]:
         """One result an item, in order: its vectors, or why it has none.
@@ -135,16 +145,32 @@ class Embedder:
             MissingExtraError: where the ``text`` extra is not installed.
             WeightsError: where the text model is not the one that these weights were trained with.
         """
-        with _TEXT_LOCK:
-            if self._text is None:
-                config = self.model.config
-                self._text = TextEncoder.load(config.text_model, config.text_sha256, str(self.device))
         with torch.inference_mode():
-            stream = self.model.encode_text(*self._text.encode(texts))
+            stream = self.model.encode_text(*self._states(texts))
             rows = self.model.project(self.model.join([stream]), "query").float().cpu().numpy()
         if not np.isfinite(rows).all():
             raise WeightsError("weights", "give vectors that are not finite", "Copy or download them again")
         return rows
+
+    def language(self, texts: Sequence[str]) -> np.ndarray:
+        """What the text model alone makes of words, the mean of its token states: float32 [n, text_dim], unit length.
+
+        Raises as :meth:`embed_texts`.
+        """
+        with torch.inference_mode():
+            states, mask = self._states(texts)
+            return torch.nn.functional.normalize((states * mask[..., None]).sum(1), dim=-1).float().cpu().numpy()
+
+    def _states(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Token states of the text model. Those of the last texts are kept: a question is read once."""
+        with _TEXT_LOCK:
+            if self._text is None:
+                config = self.model.config
+                self._text = TextEncoder.load(config.text_model, config.text_sha256, str(self.device))
+        last = self._last  # another thread may replace it
+        if last is None or last[0] != list(texts):
+            self._last = last = (list(texts), *self._text.encode(texts))
+        return last[1:]
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmbert.retrieval.calibrate import TextEmbedder, nonsense_level, shares_beaten
+from mmbert.retrieval.calibrate import TextEmbedder, answered, best_standard, shares_beaten
 from mmbert.retrieval.conditions import allowed, checked_modality, fits, lies_in
 from mmbert.retrieval.example import Example
 from mmbert.retrieval.explain import Grounds, why
@@ -82,6 +82,7 @@ def search(
         order: How hits are arranged.
     """
     checked_modality(modality)
+    understood = {str(c) for c in query.conditions}
     # A preference that the person has also made a condition is one condition, and a hard one.
     query = replace(query, conditions=(*(c for c in query.conditions if str(c) not in map(str, where)), *where))
     unit = like.facets.pace_unit if like is not None else None
@@ -102,7 +103,10 @@ def search(
         _hit(generation, query, evidence, read, row, rank, float(shares[row]), folded, like)
         for rank, (row, folded) in enumerate(groups, 1)
     )
-    nothing = not hits or _nothing_fits(generation, embedder, query, evidence, keep, like)
+    nothing = not hits
+    if hits and like is None and query.words:
+        said = [str(c) in understood for c in query.conditions]  # a filter of the person's own answers no words
+        nothing = _nothing_fits(generation, embedder, query, evidence, keep, said)
     return Answer(query, hits, nothing, int(keep.sum()))
 
 
@@ -136,14 +140,22 @@ def _nothing_fits(
     query: Query,
     evidence: _Evidence,
     keep: np.ndarray,
-    like: Example | None,
+    said: Sequence[bool],
 ) -> bool:
-    """No condition fits, not half of the words was found, and nothing is nearer than nonsense comes to this library."""
-    if like is not None or evidence.fitting[:, keep].any() or (evidence.words[keep] >= HALF_FOUND).any():
-        return False
-    if evidence.meaning is None:
-        return True
-    return float(evidence.meaning.similarity[keep].max()) < nonsense_level(generation, embedder())
+    """The rule of :mod:`mmbert.retrieval.calibrate`, over the pieces that may be hits.
+
+    Weights without a calibration cannot tell: there a question of which nothing was understood is answered
+    where half of its words were found.
+    """
+    words = evidence.words[keep]
+    conditions = [c for c, one in zip(query.conditions, said, strict=True) if one]
+    known = answered(conditions, evidence.fitting[np.ix_(said, keep)], words)
+    if known is not None:
+        return not known
+    if evidence.meaning is None or (calibration := embedder().calibration) is None:
+        return not (words >= HALF_FOUND).any()
+    best = best_standard(calibration, generation, evidence.meaning, keep)
+    return calibration.margin(embedder().language([query.meaning])[0], best) < 0
 
 
 def _read(generation: Generation, rows: Sequence[int], near: Meaning | None) -> _Records:

@@ -21,6 +21,7 @@ WINDOW_ROWS = 4096  # passages looked at; a piece whose best passage is not amon
 TEXT_HITS = 300  # pieces of which the texts are compared with the words
 BM25_SHARE = 0.05
 HALF_FOUND = 0.5**2 * (1 - BM25_SHARE)  # the least that a piece has of by_words whose texts hold half of the words
+MOST_FOUND = HALF_FOUND + BM25_SHARE  # the most that it has with half of them
 UNKNOWN_FITS = 0.5  # an unknown facet is neither for nor against
 
 

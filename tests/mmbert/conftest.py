@@ -37,6 +37,7 @@ class WordEmbedder:
     fingerprint = "f" * 64
     dim = DIM
     kinds = frozenset({"score"})
+    calibration = None
 
     def __init__(self) -> None:
         self.texts_embedded = 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from mmbert.embed import Embedder
 from mmbert.errors import ItemError
 from mmbert.items import write_midi
 from mmbert.prepare import Prepared
-from mmbert.retrieval.calibrate import NONSENSE
 from mmbert.retrieval.names import names_of
 from mmbert.retrieval.search import search
 from mmbert.retrieval.understand import understand
@@ -42,8 +42,8 @@ class _AsRead:
     """An embedder for the questions: all of them were embedded at once."""
 
     def __init__(self, embedder: Embedder, queries: Sequence[Query]) -> None:
-        self.fingerprint, self._embedder = embedder.fingerprint, embedder
-        texts = sorted({q.meaning for q in queries} | set(NONSENSE))
+        self.fingerprint, self.calibration, self._embedder = embedder.fingerprint, embedder.calibration, embedder
+        texts = sorted({q.meaning for q in queries})
         self._vectors: dict[str, np.ndarray] = {}
         for start in range(0, len(texts), _AT_ONCE):
             some = texts[start : start + _AT_ONCE]
@@ -54,6 +54,9 @@ class _AsRead:
             return np.stack([self._vectors[t] for t in texts])
         return self._embedder.embed_texts(texts)
 
+    def language(self, texts: list[str]) -> np.ndarray:
+        return self._embedder.language(texts)
+
 
 def search_scores(embedder: Embedder, embedded: Sequence[Embedded], questions: Sequence[str]) -> np.ndarray:
     """Scores [questions, candidates] of the search of :class:`mmbert.api.Library`: minus the rank.
@@ -62,6 +65,13 @@ def search_scores(embedder: Embedder, embedded: Sequence[Embedded], questions: S
     candidate that is folded into a hit as another version of it has that hit's rank; those behind the first
     :data:`ASKED` hits are tied.
     """
+    with library_of(embedder, embedded) as opened:
+        return _ask(opened, embedder, questions)
+
+
+@contextmanager
+def library_of(embedder: Embedder, embedded: Sequence[Embedded]) -> Iterator[Library]:
+    """An open library of pieces that are embedded already, under their numbers as file names."""
     with tempfile.TemporaryDirectory() as folder:
         music, library = Path(folder, "music"), Path(folder, "library")
         music.mkdir()
@@ -70,7 +80,7 @@ def search_scores(embedder: Embedder, embedded: Sequence[Embedded], questions: S
                 (music / f"{i:04d}.mid").write_bytes(write_midi(one.item.score, one.item.metadata))
         build_library(library, [music], _AsEmbedded(embedder, embedded))
         with Library.open(library) as opened:
-            return _ask(opened, embedder, questions)
+            yield opened
 
 
 def _ask(library: Library, embedder: Embedder, questions: Sequence[str]) -> np.ndarray:

@@ -64,7 +64,7 @@ def run(data: Path | None = None, weights: Path | None = None) -> dict[str, Any]
 
     works = load_candidates(data)
     embedder = Embedder.from_pretrained(weights)
-    candidates = _embedded(works, embedder)
+    candidates = embedded(works, embedder)
     statements = [c.tokens for c in candidates]
     queries = draw(statements)
     texts = [q.text for q in queries]
@@ -113,7 +113,7 @@ def oracle(statements: Sequence[Sequence[str]], queries: Sequence[Query]) -> np.
     return asked @ holds.T
 
 
-def _embedded(works: Sequence[Work], embedder: Any) -> list[Candidate]:
+def embedded(works: Sequence[Work], embedder: Any) -> list[Candidate]:
     """Candidates with facets and vectors; one that cannot be read is left out and said."""
     items: list[tuple[Work, Item]] = []
     with progress("reading candidates", len(works)) as advance:
