@@ -149,7 +149,7 @@ def _nothing_fits(
     """
     words = evidence.words[keep]
     conditions = [c for c, one in zip(query.conditions, said, strict=True) if one]
-    known = answered(conditions, evidence.fitting[np.ix_(said, keep)], words)
+    known = answered(conditions, evidence.fitting[:, keep][np.array(said, dtype=bool)], words)
     if known is not None:
         return not known
     if evidence.meaning is None or (calibration := embedder().calibration) is None:

@@ -107,7 +107,8 @@ class Bench:
                 keep = allowed(self.generation, query.conditions)
                 if without is not None:
                     keep &= ~without[start + i]
-                settled, best = False, -np.inf
+                settled: bool | None = False
+                best = -np.inf
                 if keep.any():
                     fitting = np.array([fits(self.generation, c) == 1 for c in query.conditions], bool)
                     fitting = fitting.reshape(-1, len(keep))[:, keep]
