@@ -39,11 +39,11 @@ class Narrowed(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    q: str = Field("", max_length=MOST_WORDS)
-    where: list[Condition] = Field([], max_length=20)
+    q: str = Field(default="", max_length=MOST_WORDS)
+    where: list[Condition] = Field(default=[], max_length=20)
     modality: Kind | None = None
     order: Order = "best"
-    limit: int = Field(10, ge=1, le=MOST_HITS)
+    limit: int = Field(default=10, ge=1, le=MOST_HITS)
 
 
 class Question(Narrowed):
@@ -53,7 +53,7 @@ class Question(Narrowed):
         like: Id of a piece, or of a file that was dropped on the page within the hour.
     """
 
-    like: str | None = Field(None, max_length=64)
+    like: str | None = Field(default=None, max_length=64)
 
 
 def add_program_routes(app: FastAPI, site: Site) -> None:
