@@ -13,6 +13,7 @@ import mmbert
 from mmbert.errors import ItemError, MissingExtraError
 from mmbert.items import load_items
 from mmbert.prepare import Prepared, prepare
+from mmbert.symbolic.score import Score
 from mmbert.types import Item, Kind
 from mmbert_indexer.scan import FileState, hashed, look
 
@@ -43,11 +44,13 @@ class Request:
         state: The file as it was scanned.
         kinds: Kinds of items that the weights can embed.
         known: Numbers of its pieces that have vectors already: they are named, not made ready.
+        to_show: The file is an example to search by: its first piece comes with its notes, and none is made ready.
     """
 
     state: FileState
     kinds: frozenset[str]
     known: frozenset[int] = frozenset()
+    to_show: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Found:
         metadata: What the file states in words.
         ready: The piece for the model, or why it cannot be embedded; None where its number was known.
         parse_seconds: What reading it took.
+        score: Its notes, of the first piece of a file that is to be shown.
     """
 
     number: int
@@ -67,6 +71,7 @@ class Found:
     metadata: Mapping[str, str]
     ready: Prepared | ItemError | None
     parse_seconds: float
+    score: Score | None = None
 
 
 def results(request: Request) -> Iterator[Found | ItemError]:
@@ -77,6 +82,7 @@ def results(request: Request) -> Iterator[Found | ItemError]:
         OSError: before anything is given: the file cannot be looked at any more.
     """
     pieces = _read(request.state)
+    given = False
     while True:
         start = time.perf_counter()
         piece = next(pieces, None)
@@ -86,8 +92,11 @@ def results(request: Request) -> Iterator[Found | ItemError]:
         if isinstance(piece, ItemError):
             yield piece
             continue
-        ready = None if piece.source.number in request.known else _ready(piece, request.kinds)
-        yield Found(piece.source.number, piece.kind, piece.metadata, ready, seconds)
+        named = request.to_show or piece.source.number in request.known
+        ready = None if named else _ready(piece, request.kinds)
+        score = piece.score if request.to_show and not given else None
+        given = True
+        yield Found(piece.source.number, piece.kind, piece.metadata, ready, seconds, score)
 
 
 def _ready(item: Item, kinds: frozenset[str]) -> Prepared | ItemError:

@@ -17,6 +17,7 @@ import numpy as np
 
 from mmbert.errors import ItemError
 from mmbert.prepare import Prepared
+from mmbert.symbolic.score import KEY, METRE, NOTE, TEMPO, Part, Score
 from mmbert.types import Facets, Item, Place, Source
 from mmbert_indexer.reading import FileChanged, Found, Request
 from mmbert_indexer.scan import FileState
@@ -32,6 +33,8 @@ _ARRAYS = {
     "spans": (3, "<i4"),
 }
 
+_MAPS = {"notes": NOTE, "tempo_map": TEMPO, "metre_map": METRE, "key_map": KEY}  # of a score, in order
+
 READY: dict[str, Any] = {"is": "ready"}  # the first frame of a process
 END: dict[str, Any] = {"is": "end"}  # the last of a request
 
@@ -43,13 +46,14 @@ class BadFrame(Exception):
 def request_line(request: Request) -> bytes:
     """A request as one line of JSON. ASCII, so that a file name of any bytes can be written."""
     head = {"state": asdict(request.state), "kinds": sorted(request.kinds), "known": sorted(request.known)}
+    head["to_show"] = request.to_show
     return json.dumps(head).encode("ascii") + b"\n"
 
 
 def read_request(line: bytes) -> Request:
     """Inverse of :func:`request_line`."""
     head = json.loads(line)
-    return Request(FileState(**head["state"]), frozenset(head["kinds"]), frozenset(head["known"]))
+    return Request(FileState(**head["state"]), frozenset(head["kinds"]), frozenset(head["known"]), head["to_show"])
 
 
 def frame(message: Found | ItemError | FileChanged | OSError | dict[str, Any]) -> bytes:
@@ -86,6 +90,8 @@ def _head(message: Found | ItemError | FileChanged | OSError, arrays: list[bytes
             head["prepared"] = _prepared_head(message.ready, arrays)
         elif message.ready is not None:
             head["refused"] = _error_head(message.ready)
+        if message.score is not None:
+            head["score"] = _score_head(message.score, arrays)
         return head
     if isinstance(message, ItemError):
         return {"is": "refused", "refused": _error_head(message)}
@@ -101,7 +107,8 @@ def _message(head: dict[str, Any], take: Callable[[int], bytes]) -> Any:
             ready = _prepared(head, take)
         elif "refused" in head:
             ready = _error(head["refused"])
-        return Found(int(head["number"]), head["kind"], head["metadata"], ready, float(head["parse_seconds"]))
+        score = _score(head["score"], take) if "score" in head else None
+        return Found(int(head["number"]), head["kind"], head["metadata"], ready, float(head["parse_seconds"]), score)
     if head["is"] == "refused":
         return _error(head["refused"])
     if head["is"] == "changed":
@@ -150,3 +157,39 @@ def _prepared(head: dict[str, Any], take: Callable[[int], bytes]) -> Prepared:
         seconds=(float(own["seconds"][0]), float(own["seconds"][1])),
         **arrays,
     )
+
+
+def _score_head(score: Score, arrays: list[bytes]) -> dict[str, Any]:
+    arrays += [np.ascontiguousarray(getattr(score, name), dtype=kind).tobytes() for name, kind in _MAPS.items()]
+    return {
+        "ticks_per_quarter": score.ticks_per_quarter,
+        "parts": [asdict(part) for part in score.parts],
+        "rows": [len(getattr(score, name)) for name in _MAPS],
+    }
+
+
+def _score(head: dict[str, Any], take: Callable[[int], bytes]) -> Score:
+    arrays = {}
+    for rows, (name, kind) in zip(head["rows"], _MAPS.items(), strict=True):
+        if not 0 <= rows <= MOST_ARRAY // kind.itemsize:
+            raise BadFrame(f"{rows} rows")
+        arrays[name] = np.frombuffer(take(rows * kind.itemsize), dtype=kind)
+    score = Score(
+        ticks_per_quarter=int(head["ticks_per_quarter"]), parts=tuple(Part(**part) for part in head["parts"]), **arrays
+    )
+    notes, tempo, metre = score.notes, score.tempo_map, score.metre_map
+    sound = (
+        score.ticks_per_quarter > 0
+        and (notes["onset"] >= 0).all()
+        and (notes["duration"] >= 0).all()
+        and (notes["pitch"] < 128).all()
+        and (notes["program"] < 128).all()
+        and (notes["part"] >= 0).all()
+        and (notes["part"] < len(score.parts)).all()
+        and (np.isfinite(tempo["bpm"]) & (tempo["bpm"] > 0)).all()
+        and (metre["numerator"] > 0).all()
+        and (metre["denominator"] > 0).all()
+    )
+    if not sound:
+        raise BadFrame("a score that cannot be")
+    return score

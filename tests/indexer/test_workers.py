@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -213,3 +214,25 @@ def test_a_damaged_frame_is_refused_and_takes_no_memory(music, seed):
         data[int(rng.integers(len(data)))] = int(rng.integers(256))
     with suppress(BadFrame, EOFError):
         took(bytes(data))
+
+
+def test_an_example_comes_with_the_notes_of_its_first_piece_alone(music):
+    (music / "book.abc").write_text("".join(f"X:{n}\nT:Tune {n}\nK:G\nGAB|c3|\n\n" for n in range(1, 4)))
+    request = Request(state(music / "book.abc"), frozenset(), to_show=True)
+    assert read_request(request_line(request)) == request
+    found = [read_frame(io.BytesIO(frame(r)).read) for r in results(request)]
+    assert [f.ready for f in found] == [None] * 3
+    assert [f.score is None for f in found] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("part", 99), ("part", -1), ("pitch", 200), ("onset", -5), ("duration", -1), ("program", 128)]
+)
+def test_notes_that_cannot_be_are_no_frame(music, field, value):
+    request = Request(state(music / "tune00.mid"), frozenset(), to_show=True)
+    (found,) = results(request)
+    notes = found.score.notes.copy()
+    notes[field][0] = value
+    broken = replace(found, score=replace(found.score, notes=notes))
+    with pytest.raises(BadFrame):
+        read_frame(io.BytesIO(frame(broken)).read)

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-import os
-import time
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
+from mmbert_indexer import workers
 from mmbert_ui import uploads
 from mmbert_ui.uploads import Uploads
 
-from mmbert.errors import ItemError
-from mmbert.items import write_midi
+from mmbert.errors import BusyError, ItemError
+from mmbert.items import load_items, write_midi
 from tests.ui.conftest import melody
+
+# A MIDI reader that does what the file's name says.
+HOSTILE = """
+import os, time
+import mmbert.items.midi as midi
+real = midi.read
+def read(file):
+    if file.path.name.startswith("hang"):
+        time.sleep(60)
+    if file.path.name.startswith("die"):
+        os._exit(3)
+    yield from real(file)
+midi.read = read
+"""
 
 
 @pytest.fixture
@@ -28,12 +45,11 @@ def tune(tmp_path):
     return path
 
 
-def hang(path: str) -> None:
-    time.sleep(60)
-
-
-def die(path: str) -> None:
-    os._exit(3)
+@pytest.fixture
+def hostile(tmp_path, monkeypatch):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(HOSTILE)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
 
 
 def test_a_file_is_read_and_found_by_its_id_alone(kept, tune):
@@ -44,22 +60,58 @@ def test_a_file_is_read_and_found_by_its_id_alone(kept, tune):
     assert len(upload.id) == len("upload-") + 32
 
 
-def test_a_hung_reader_is_ended_and_the_next_file_is_read(kept, tune, monkeypatch):
-    monkeypatch.setattr(uploads, "READ_SECONDS", 1.0)
-    with monkeypatch.context() as m:
-        m.setattr(uploads, "_first_item", hang)
-        with pytest.raises(ItemError, match="within 1 seconds"):
-            kept.add(tune, "tune.mid")
-    monkeypatch.setattr(uploads, "READ_SECONDS", 60.0)
+def test_its_notes_are_those_that_reading_it_here_gives(kept, tune, tmp_path):
+    (tmp_path / "book.abc").write_text(
+        "".join(f"X:{n}\nT:Tune {n}\nM:3/4\nK:G\nQ:90\nG{n}AB|c3|\n\n" for n in (1, 2, 3))
+    )
+    for path, pieces in ((tune, 1), (tmp_path / "book.abc", 3)):
+        upload, here = kept.add(path, path.name), next(iter(load_items(path)))
+        assert upload.pieces == pieces
+        assert upload.item.uid == here.uid
+        for name in ("notes", "tempo_map", "metre_map", "key_map"):
+            assert np.array_equal(getattr(upload.item.score, name), getattr(here.score, name))
+        assert upload.item.score.parts == here.score.parts
+
+
+@pytest.mark.usefixtures("hostile")
+def test_a_hung_or_dying_reader_costs_only_its_file(kept, tune, tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "READ_SECONDS", 4.0)
+    for name, said in (("hang.mid", "within 4 seconds"), ("die.mid", "ended the process that reads it")):
+        (tmp_path / name).write_bytes(tune.read_bytes())
+        with pytest.raises(ItemError, match=said) as e:
+            kept.add(tmp_path / name, f"my {name}")
+        assert e.value.subject == f"my {name}"
     assert kept.add(tune, "tune.mid").pieces == 1
 
 
-def test_a_reader_that_dies_costs_only_its_file(kept, tune, monkeypatch):
-    with monkeypatch.context() as m:
-        m.setattr(uploads, "_first_item", die)
-        with pytest.raises(ItemError, match="ended its reader"):
-            kept.add(tune, "tune.mid")
+def test_a_book_that_never_ends_is_counted_as_far_as_time_allows(kept, tune, tmp_path, monkeypatch):
+    (tmp_path / "book.abc").write_text("".join(f"X:{n}\nT:Tune {n}\nK:G\nGAB|\n\n" for n in range(1, 400)))
+    monkeypatch.setattr(uploads, "READ_SECONDS", 0.0)
+    assert kept.add(tmp_path / "book.abc", "book.abc").pieces < 400
+    monkeypatch.undo()
     assert kept.add(tune, "tune.mid").pieces == 1
+
+
+def test_files_are_read_one_after_the_other_and_too_many_at_once_are_told_so(kept, tune, monkeypatch):
+    monkeypatch.setattr(uploads, "MOST_WAITING", 2)
+    kept._places = threading.BoundedSemaphore(2)
+    inside, most, real = [0], [0], kept._read
+
+    def read(path):
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        try:
+            return real(path)
+        finally:
+            inside[0] -= 1
+
+    monkeypatch.setattr(kept, "_read", read)
+    with ThreadPoolExecutor(6) as pool:
+        jobs = [pool.submit(kept.add, tune, "tune.mid") for _ in range(6)]
+        outcomes = [job.exception() for job in jobs]
+    assert most == [1]
+    assert any(isinstance(o, BusyError) for o in outcomes)
+    assert any(o is None for o in outcomes)
 
 
 def test_errors_name_the_file_as_the_person_does(kept, tmp_path):

@@ -1,7 +1,7 @@
 """Files that a person drops: read in a process of their own, kept in memory for a while, deleted from disk at once.
 
-A damaged or hostile file may hang a parser, eat memory or end the process. All three end a worker here, not the
-page, and the person is told which.
+A damaged or hostile file may hang a parser, eat memory or end the process. All three end a reading process of
+:mod:`mmbert_indexer.workers`, not the page, and the person is told which; what that process sends is data, never code.
 """
 
 from __future__ import annotations
@@ -10,21 +10,22 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures import TimeoutError as LateError
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
-from mmbert.errors import ItemError
-from mmbert.types import Item
+from mmbert_indexer.reading import FileChanged, Found, Request
+from mmbert_indexer.scan import FileState, hashed, look
+from mmbert_indexer.workers import WorkerPool
+
+from mmbert.errors import BusyError, ItemError
+from mmbert.types import Item, Source
 
 MAX_BYTES = 8 * 2**20
 READ_SECONDS = 30.0
-READ_MEMORY = 6 * 2**30
 KEPT = 32
 KEPT_SECONDS = 3600.0
+MOST_WAITING = 8
 
 
 @dataclass(frozen=True)
@@ -52,22 +53,39 @@ class Uploads:
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Upload] = OrderedDict()
         self._lock = threading.Lock()
-        self._pool: ProcessPoolExecutor | None = None
+        self._turn = threading.Lock()  # one file at a time, each with its own time
+        self._places = threading.BoundedSemaphore(MOST_WAITING)
+        self._pool = WorkerPool(1)
 
     def warm(self) -> None:
-        """Start the reading process and let it import the readers before the first file comes."""
-        self._workers().submit(_ready)
+        """Start the reading process before the first file comes; returns at once."""
+
+        def start() -> None:
+            nothing = Request(FileState("", 0, 0, 0), frozenset(), to_show=True)
+            with self._turn, suppress(Exception):  # who drops a file is told
+                list(next(self._pool.read([nothing]))[1])
+
+        threading.Thread(target=start, name="warm-uploads", daemon=True).start()
 
     def add(self, path: Path, name: str) -> Upload:
         """Read a file.
 
         Raises:
             ItemError: naming the file as the person calls it, the fault and a remedy.
+            BusyError: too many files wait to be read.
         """
         if path.stat().st_size > MAX_BYTES:
             limit = f"the page takes files up to {MAX_BYTES // 2**20} MB"
             raise ItemError(name, limit, "Put it in the library's folder instead", code="E_SIZE")
-        item, pieces = self._read(path, name)
+        if not self._places.acquire(blocking=False):
+            raise BusyError(name, "has to wait: others are being read", "Drop it again in a moment")
+        try:
+            with self._turn:
+                item, pieces = self._read(path)
+        except ItemError as e:
+            raise ItemError(name, e.fault, e.hint, code=e.code, stage=e.stage) from None
+        finally:
+            self._places.release()
         upload = Upload(f"upload-{secrets.token_hex(16)}", name, item, pieces, time.monotonic())
         with self._lock:
             self._kept[upload.id] = upload
@@ -84,7 +102,7 @@ class Uploads:
         """Forget all files and end the reading process."""
         with self._lock:
             self._kept.clear()
-            self._stop()
+        self._pool.close()
 
     def _forget(self) -> None:
         oldest = time.monotonic() - KEPT_SECONDS
@@ -92,60 +110,27 @@ class Uploads:
             if len(self._kept) > KEPT or upload.at < oldest:
                 del self._kept[upload.id]
 
-    def _read(self, path: Path, name: str) -> tuple[Item, int]:
+    def _read(self, path: Path) -> tuple[Item, int]:
+        """The first piece and how many there are; of a book that takes too long, how many were counted."""
+        state, until = hashed(look(str(path))), time.monotonic() + READ_SECONDS
+        _, results = next(self._pool.read([Request(state, frozenset(), to_show=True)]))
+        first, pieces, faults = None, 0, []
         try:
-            answer = self._workers().submit(_first_item, str(path)).result(READ_SECONDS)
-        except LateError:
-            self._stop()
-            fault = f"could not be read within {READ_SECONDS:.0f} seconds"
-            raise ItemError(name, fault, "It may be damaged or far too large", code="E_SLOW") from None
-        except (BrokenProcessPool, MemoryError):
-            self._stop()
-            raise ItemError(name, "ended its reader", "It is probably damaged", code="E_READER") from None
-        if isinstance(answer, ItemError):
-            raise ItemError(name, answer.fault, answer.hint, code=answer.code, stage=answer.stage) from None
-        return answer
-
-    def _workers(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            # spawn: a fork would copy this process's threads' locks and the model.
-            self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_bound_memory)
-        return self._pool
-
-    def _stop(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        for process in list((pool._processes or {}).values()):  # a hung parser does not end when asked
-            process.kill()
-        pool.shutdown(wait=True, cancel_futures=True)
+            for result in results:
+                if isinstance(result, Found):
+                    first, pieces = first or _item(result, state), pieces + 1
+                else:
+                    faults.append(result)
+                if time.monotonic() > until:
+                    self._pool.close()
+                    break
+        except (FileChanged, OSError):
+            faults.append(ItemError("", "went away while it was read", "Drop it again", code="E_GONE"))
+        if first is not None:
+            return first, pieces
+        raise faults[0] if faults else ItemError("", "holds no piece of music", code="E_EMPTY")
 
 
-def _bound_memory() -> None:
-    """At most :data:`READ_MEMORY` bytes for the reading process, where the system can say so."""
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (READ_MEMORY, READ_MEMORY))
-
-
-def _ready() -> None:
-    """In the reading process: import the readers."""
-    import mmbert.items  # noqa: F401
-
-
-def _first_item(path: str) -> tuple[Item, int] | ItemError:
-    """In the reading process: the first piece of a file and the number of its pieces."""
-    from mmbert.items import load_items
-
-    faults: list[ItemError] = []
-    first, pieces = None, 0
-    try:
-        for item in load_items(Path(path), on_reject=faults.append):
-            first, pieces = first or item, pieces + 1
-    except ItemError as e:
-        faults.append(e)
-    if first is not None:
-        return first, pieces
-    return faults[0] if faults else ItemError(path, "holds no piece of music", "", code="E_EMPTY")
+def _item(found: Found, state: FileState) -> Item:
+    source = Source(Path(state.path), state.sha256, found.number, state.size)
+    return Item(found.kind, source, found.metadata, score=found.score)
