@@ -146,7 +146,10 @@ def answer_view(state: PageState, ask: Ask) -> dict[str, Any]:
         "total": answer.total,
         "chips": found,
         "example": example_view(state, ask.like) if ask.like else None,
-        "cards": [card(hit, answer.query.conditions, answer.nothing_fits) for hit in answer.hits],
+        "cards": [
+            card(hit, answer.query.conditions, answer.nothing_fits) | {"path": state.shown_path(hit.path)}
+            for hit in answer.hits
+        ],
         "relax": [] if answer.hits else relaxed(state, ask, asked, found),
         "arranged": ask.order != "best" and bool(ask.words.strip() or ask.like) and answer.total > BEST,
         "more": len(answer.hits) == ask.limit < min(MOST_HITS, answer.total),
@@ -196,7 +199,6 @@ def card(hit: Hit, asked: Sequence[Condition] = (), nothing_fits: bool = False) 
         "measure": measure(hit),
         "start_s": round(hit.place.start_s, 3),
         "end_s": round(hit.place.end_s, 3),
-        "path": hit.path,
         "versions": list(hit.versions),
     }
 
@@ -223,7 +225,7 @@ def piece_view(state: PageState, any_id: str) -> dict[str, Any] | None:
         "title": title_of(piece.title, piece.path),
         "composer": known.composer or "",
         "facts": facts(known),
-        "path": piece.path,
+        "path": state.shown_path(piece.path),
     }
 
 

@@ -14,16 +14,17 @@ from typing import Any
 import gradio as gr
 from starlette.exceptions import HTTPException
 
-from mmbert.errors import ItemError, MmbertError, UsageError
+from mmbert.errors import MmbertError, UsageError
 from mmbert_ui.about import ABOUT, FORMATS_LINE
 from mmbert_ui.asking import Ask, error_view, respond
 from mmbert_ui.faults import sentence_of
+from mmbert_ui.intake import STORED_SECONDS
 from mmbert_ui.programs import named_functions
 from mmbert_ui.routes import assets_version
 from mmbert_ui.state import Site
 
 TITLE = "Search music by words or by example"
-_CLEAN_EVERY_S, _CLEAN_AGE_S = 600, 3600
+_CLEAN_EVERY_S, _CLEAN_AGE_S = 60, STORED_SECONDS
 # One queue for all that uses the model.
 _TOGETHER: dict[str, Any] = {"concurrency_id": "search", "concurrency_limit": 8}
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **_TOGETHER}
@@ -97,7 +98,7 @@ def dropped(site: Site, path: str | None) -> dict[str, Any]:
         return error_view(UsageError("The file", "was not uploaded here", "Choose it again"), Ask())
     try:
         upload = site.uploads.add(stored, stored.name)
-    except ItemError as e:
+    except MmbertError as e:
         return error_view(e, Ask())
     finally:
         stored.unlink(missing_ok=True)

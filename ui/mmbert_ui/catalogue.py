@@ -17,6 +17,7 @@ from mmbert.errors import UsageError
 from mmbert.facets import fold, pitch_class, show
 from mmbert.titles import title_of
 from mmbert_ui.examples import examples
+from mmbert_ui.paths import shown_path, unplaced
 from mmbert_ui.wording import shortened
 
 REJECTS_SHOWN = 2000
@@ -30,9 +31,11 @@ class Catalogue:
 
     Args:
         pieces: Records of the library: ``id, path, number, kind, title, facets``.
+        sources: Folders that it was built from: paths are told from their names on.
     """
 
-    def __init__(self, pieces: Sequence[Any]) -> None:
+    def __init__(self, pieces: Sequence[Any], sources: Sequence[str] = ()) -> None:
+        self.sources = list(sources)
         titled = [(title_of(p.title, p.path), p) for p in pieces]
         self.pieces = sorted(titled, key=lambda row: (fold(row[0]), row[1].path, row[1].number))
         self._in_file = Counter(p.path for p in pieces)
@@ -99,7 +102,12 @@ class Catalogue:
 
     @cached_property
     def _folded(self) -> list[str]:
-        return [fold(f"{title} {p.facets.composer or ''} {p.facets.form or ''} {p.path}") for title, p in self.pieces]
+        own = ((title, p.facets.composer, p.facets.form, self.shown(p.path)) for title, p in self.pieces)
+        return [fold(" ".join(text or "" for text in texts)) for texts in own]
+
+    def shown(self, path: str) -> str:
+        """A file of the library, as it is told to people who may sit elsewhere."""
+        return shown_path(path, self.sources)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -115,7 +123,8 @@ class Catalogue:
         """``{total, rows}`` of the pieces whose title, composer, form or path holds every word of ``text``."""
         words = fold(text).split()
         found = [row for row, line in zip(self.pieces, self._folded) if all(w in line for w in words)]
-        return {"total": len(found), "rows": [_row(title, p) for title, p in found[start : start + count]]}
+        rows = [_row(title, p) | {"path": self.shown(p.path)} for title, p in found[start : start + count]]
+        return {"total": len(found), "rows": rows}
 
 
 def _above(path: str, shown: dict[str, str]) -> Iterator[str]:
@@ -160,7 +169,6 @@ def _row(title: str, piece: Any) -> dict[str, Any]:
         "metre": show("metre", known),
         "length": show("duration_s", known),
         "for": shortened(known.instruments, 3),
-        "path": piece.path,
     }
 
 
@@ -172,17 +180,20 @@ def library_view(catalogue: Catalogue, status: dict[str, Any], rejects: Sequence
         "kinds": catalogue.counts,
         "hours": round(catalogue.hours, 3),
         "passages": status.get("windows"),
-        "notice": status.get("notice") or "",
+        "notice": unplaced(status.get("notice") or "", status["path"]),
         "status": built(status),
-        "rejects": [{k: r.get(k) or "" for k in ("path", "fault", "hint", "code")} for r in rejects[:REJECTS_SHOWN]],
+        "rejects": [
+            {k: r.get(k) or "" for k in ("fault", "hint", "code")} | {"path": catalogue.shown(r["path"])}
+            for r in rejects[:REJECTS_SHOWN]
+        ],
         "rejected": len(rejects),
         "reasons": reasons.most_common(),
     }
 
 
 def built(status: dict[str, Any]) -> list[list[str]]:
-    """``[label, value]``: where the library lies, when it was built and with which model."""
-    rows = [["Folder", str(status["path"])]]
+    """``[label, value]``: the library's folder, when it was built and with which model."""
+    rows = [["Folder", Path(status["path"]).name]]
     manifest = Path(status["path"]) / "generations" / status["generation"] / "MANIFEST.json"
     if manifest.is_file():
         rows.append(["Built", f"{datetime.fromtimestamp(manifest.stat().st_mtime):%Y-%m-%d %H:%M}"])

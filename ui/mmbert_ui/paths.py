@@ -23,3 +23,13 @@ def shown_path(path: str, sources: Sequence[str]) -> str:
         if path.startswith(source.rstrip(os.sep) + os.sep):
             return os.path.join(os.path.basename(source.rstrip(os.sep)), os.path.relpath(path, source))
     return os.path.basename(path)
+
+
+def unplaced(text: str, library: str | os.PathLike[str]) -> str:
+    """Words about a library without the folders above it.
+
+    >>> unplaced("Run: mmbert index verify /home/ann/music.mmbert", "/home/ann/music.mmbert")
+    'Run: mmbert index verify music.mmbert'
+    """
+    whole = os.fspath(library)
+    return text.replace(whole, os.path.basename(whole.rstrip(os.sep))) if os.path.isabs(whole) else text

@@ -25,8 +25,8 @@ def add_pulse_routes(app: FastAPI, site: Site, builder: Builder) -> None:
     @app.get("/pulse.json")
     def pulse() -> JSONResponse:
         with site.now() as state:
-            generation = state.library.generation
-            told = {"generation": generation.name, "notice": generation.notice, "build": builder.view()}
+            name, notice = state.library.generation.name, state.notice
+        told = {"generation": name, "notice": notice, "build": builder.view()}
         return JSONResponse(clean(told), headers=_FRESH)
 
     @app.get("/settings.json")
@@ -59,7 +59,8 @@ def settings(state: PageState, builder: Builder) -> dict[str, Any]:
     return {
         "generation": state.library.generation.name,
         "pieces": len(state.catalogue.pieces),
-        "library": str(state.library.path),
+        # Whole only where the page has nothing to show but the command that fills it.
+        "library": str(state.library.path) if not state.catalogue.pieces else state.library.path.name,
         "examples": state.catalogue.examples,
         "max_bytes": MAX_BYTES,
         "soundfont": state.renderer is not None,

@@ -16,7 +16,7 @@ from mmbert.follow import Follower
 from mmbert.types import Answer, Facets, Item
 from mmbert_ui.catalogue import Catalogue
 from mmbert_ui.notes import Playable
-from mmbert_ui.paths import shown_path
+from mmbert_ui.paths import shown_path, unplaced
 from mmbert_ui.render import Renderer
 from mmbert_ui.uploads import Upload, Uploads
 
@@ -68,7 +68,7 @@ class Site:
         """All pieces of one state of the library."""
         with self._cataloguing:
             if library not in self._catalogues:
-                self._catalogues[library] = Catalogue(library.pieces())
+                self._catalogues[library] = Catalogue(library.pieces(), library.sources)
             return self._catalogues[library]
 
     def playable(self, any_id: str, item: Any) -> Playable | None:
@@ -130,6 +130,11 @@ class PageState:
     def shown_path(self, path: str) -> str:
         """A file of the library, as it is told to people who may sit elsewhere."""
         return shown_path(path, self.library.sources)
+
+    @property
+    def notice(self) -> str:
+        """What is wrong with the library; empty where nothing is."""
+        return unplaced(self.library.generation.notice, self.library.path)
 
     def has(self, piece_id: str) -> bool:
         """Whether the library holds a piece of this id."""
