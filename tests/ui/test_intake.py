@@ -63,7 +63,8 @@ def test_a_full_folder_takes_no_more_until_files_are_old(client, tmp_path, monke
     answer = client.post("/gradio_api/upload", files={"files": ("a.mid", b"0")})
     assert answer.status_code == 503
     assert answer.headers["retry-after"]
-    monkeypatch.setattr(intake.time, "time", lambda now=time.time() + STORED_SECONDS + 9: now)
+    later = time.time() + STORED_SECONDS + 9
+    monkeypatch.setattr(intake.time, "time", lambda: later)
     assert client.post("/gradio_api/upload", files={"files": ("a.mid", b"0")}).status_code == 200
     assert list(tmp_path.iterdir()) == []
 

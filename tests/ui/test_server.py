@@ -75,6 +75,10 @@ def test_serve_says_where_answers_and_leaves_nothing_behind(tmp_path, tiny_weigh
         assert said["pieces"] == 1
         with urllib.request.urlopen(f"{said['url']}/alive") as answer:
             assert json.load(answer) == {"alive": True}
+        working = Path(f"/proc/{process.pid}/cwd")
+        if working.exists():  # Gradio hands out copies of what lies there: nothing does
+            assert list(working.iterdir()) == []
+            assert working.resolve().name == "empty"
     finally:
         process.send_signal(end)
         out, err = process.communicate(timeout=30)
@@ -88,6 +92,7 @@ def test_serve_says_where_answers_and_leaves_nothing_behind(tmp_path, tiny_weigh
     [
         (["serve", "nowhere", "--json"], 4, "nowhere"),
         (["serve", "nowhere", "--port", "0"], 2, "--port"),
+        (["serve", "nowhere", "--password-file", "missing"], 2, "--password-file"),
         (["serve"], 2, "library"),
     ],
 )
@@ -98,3 +103,24 @@ def test_mistakes_end_with_a_sentence_and_a_code(tmp_path, command, code, said):
     assert said in err
     assert "Traceback" not in err
     assert not out or "error" in json.loads(out)
+
+
+@pytest.mark.parametrize(
+    ("host", "locked", "said"),
+    [
+        ("127.0.0.1", False, ""),
+        ("0.0.0.0", False, "--password-file FILE keeps others out"),
+        ("0.0.0.0", True, "TLS"),
+        ("localhost", True, ""),
+    ],
+)
+def test_letting_other_machines_in_is_said(tmp_path, capsys, host, locked, said):
+    path = tmp_path / "password"
+    path.write_text("correct horse\n")
+    path.chmod(0o600)
+    password = server._password(server.Serving(tmp_path, host, password_file=path if locked else None))
+    assert password == ("correct horse" if locked else None)
+    err = capsys.readouterr().err
+    assert said in err
+    assert bool(said) == bool(err)
+    assert "correct horse" not in err
