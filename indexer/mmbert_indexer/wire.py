@@ -45,8 +45,8 @@ class BadFrame(Exception):
 
 def request_line(request: Request) -> bytes:
     """A request as one line of JSON. ASCII, so that a file name of any bytes can be written."""
-    head = {"state": asdict(request.state), "kinds": sorted(request.kinds), "known": sorted(request.known)}
-    head["to_show"] = request.to_show
+    head: dict[str, Any] = {"state": asdict(request.state), "to_show": request.to_show}
+    head |= {"kinds": sorted(request.kinds), "known": sorted(request.known)}
     return json.dumps(head).encode("ascii") + b"\n"
 
 
