@@ -243,3 +243,17 @@ def test_an_example_is_the_first_tune_of_a_book_that_can_be_read(library: Librar
     book.write_text("X:1\nT:Empty\nK:C\n")
     with pytest.raises(ItemError, match="No notes"):
         library.search(like=book)
+
+
+def test_a_library_without_pieces_answers_nothing(library_path: Path, tunes: Path, embedder: object, tmp_path) -> None:
+    import shutil
+
+    from mmbert_indexer.remove import remove_paths
+
+    empty = tmp_path / "empty"
+    shutil.copytree(library_path, empty)
+    remove_paths(empty, [tunes])
+    with Library.open(empty) as library:
+        library.__dict__["_embedder"] = embedder
+        answer = library.search("a slow waltz in D major", where=["mode=major"])
+    assert (answer.hits, answer.total, answer.nothing_fits) == ((), 0, True)

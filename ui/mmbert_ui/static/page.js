@@ -8,6 +8,7 @@ import { Shown } from "./shown.js";
 
 const EMPTY = { words: "", where: [], kind: null, folder: null, order: "best", like: null, limit: 10 };
 const PATIENCE_MS = 2000;
+const TYPED = "mmbert-typed"; // what stands in the box when the page is loaded again
 const TABS = ["search", "library", "about"];
 
 let page = null;
@@ -36,8 +37,11 @@ class Search {
   }
 
   async begin() {
+    const typed = sessionStorage.getItem(TYPED);
+    sessionStorage.removeItem(TYPED);
     await this.learn();
     this.fromAddress();
+    if (typed && performance.getEntriesByType("navigation")[0]?.type === "reload") this.fill(typed);
     pulse.listen((now) => {
       if (now.generation !== this.settings.generation) this.learn();
       this.shown.building(now.build);
@@ -115,7 +119,8 @@ class Search {
     await pulse.beat();
     if (!this.pending) return;
     const waited = Math.round((Date.now() - this.since) / 1000);
-    if (!pulse.lost) this.shown.wait(waited);
+    if (pulse.lost) this.shown.gone();
+    else this.shown.wait(waited);
     this.slow = setTimeout(() => this.wait(), PATIENCE_MS);
   }
 
@@ -192,6 +197,7 @@ class Search {
     const on = (name, act) => window.addEventListener(name, act, { signal: this.away.signal });
     on("keydown", (e) => this.key(e));
     on("popstate", () => this.fromAddress());
+    on("pagehide", () => sessionStorage.setItem(TYPED, this.box?.value ?? ""));
     on("dragover", (e) => { e.preventDefault(); document.body.classList.add("mm-drop"); });
     on("dragleave", (e) => { if (!e.relatedTarget) document.body.classList.remove("mm-drop"); });
     on("drop", (e) => this.dropped(e));

@@ -1,4 +1,5 @@
 // The server's pulse: whether it answers, which build of the library it serves, how a running build goes.
+// Gradio reloads the page by itself when its server was started anew; the address then holds the question.
 
 import { el, getJson } from "./dom.js";
 
@@ -38,12 +39,14 @@ class Pulse {
 
   lose() {
     this.lost = true;
+    document.body.classList.add("mm-gone");
     const again = el("button", { type: "button", class: "mm-button", onclick: () => this.beat() }, "Try again");
     this.place?.replaceChildren(el("span", {}, "The server does not answer. What you typed is kept; the page goes on by itself once it is back."), again);
   }
 
   found() {
     this.lost = false;
+    document.body.classList.remove("mm-gone");
     this.place?.replaceChildren();
     this.backs.forEach((act) => act());
   }

@@ -36,6 +36,8 @@ export class Shown {
     this.notice("This takes longer than it should.", "The question may have been lost on its way.", [["Ask again", () => this.page.again()]]);
   }
 
+  gone() { this.at("summary").textContent = "The question is asked again once the server is back."; }
+
   building(build) {
     const running = ["running", "stopping"].includes(build.state);
     this.at("building").textContent = running ? `The library is being built${build.total ? `: ${progressWords(build)}` : ""}. You search what the last build holds.` : "";
