@@ -52,7 +52,8 @@ class Builder:
                 raise fault
             command = [sys.executable, "-m", "mmbert_ui.building_process", str(self.library)]
             command += [str(self._weights)] if self._weights else []
-            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            silent = subprocess.DEVNULL
+            self._process = subprocess.Popen(command, stdin=silent, stdout=subprocess.PIPE, stderr=silent, text=True)
             self._said = {"state": "running", "step": "Loading the model"}
             self._begun = time.monotonic()
             threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
@@ -118,5 +119,6 @@ class Builder:
             if "report" in last:
                 self._said = {"state": "built", "report": last["report"]}
             else:
-                fault = {"fault": "The build ended before it was done", "hint": "What is done is kept: begin it again"}
+                why = "Stopped" if self._said["state"] == "stopping" else "The build ended before it was done"
+                fault = {"fault": why, "hint": "What is done is kept: begin it again to go on"}
                 self._said = {"state": "failed", "error": last.get("error", fault)}

@@ -149,7 +149,8 @@ def _spelled_alike(keys: Sequence[str]) -> list[str]:
 
 def _counted(values: Iterable[str | None]) -> list[list[Any]]:
     """``[value, how often]``, the commonest first."""
-    return [[value, n] for value, n in Counter(v for v in values if v).most_common(NAMES_SHOWN)]
+    rows = sorted(Counter(v for v in values if v).items(), key=lambda row: (-row[1], row[0]))
+    return [[value, n] for value, n in rows[:NAMES_SHOWN]]
 
 
 def _span(values: Iterable[float | None]) -> list[float] | None:

@@ -1,0 +1,100 @@
+"""Builds that the page starts: one at a time, of the library's own folders, and never one that loses pieces."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from mmbert_ui import building
+from mmbert_ui.building import Builder
+from mmbert_ui.pulse import add_pulse_routes
+from mmbert_ui.state import Site
+
+from mmbert.errors import LibraryError
+
+
+def ended(builder: Builder) -> dict:
+    for _ in range(400):
+        if builder.view()["state"] not in ("running", "stopping"):
+            return builder.view()
+        time.sleep(0.02)
+    raise AssertionError("the build did not end")
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """Makes the build process run a few lines of Python instead."""
+    real = building.subprocess.Popen
+
+    def run(code: str) -> None:
+        monkeypatch.setattr(building.subprocess, "Popen", lambda command, **how: real([command[0], "-c", code], **how))
+
+    return run
+
+
+@pytest.fixture
+def builder(tmp_path):
+    (tmp_path / "music").mkdir()
+    (tmp_path / "library").mkdir()
+    builder = Builder(tmp_path / "library", lambda: [str(tmp_path / "music")])
+    yield builder
+    builder.close()
+
+
+def test_progress_and_report_come_from_the_process(builder, script):
+    line = '{"done": 3, "total": 4, "pieces": 9, "rate": 2.0}'
+    script(f"import time; print('noise'); print('{line}', flush=True); time.sleep(99)")
+    builder.start()
+    for _ in range(400):
+        if "done" in builder.view():
+            break
+        time.sleep(0.02)
+    assert builder.view() | {"seconds": 0} == {
+        "state": "running", "done": 3, "total": 4, "pieces": 9, "rate": 2.0, "seconds": 0,
+    }  # fmt: skip
+    with pytest.raises(LibraryError, match="running already"):
+        builder.start()
+    builder.stop()
+    assert ended(builder)["state"] == "failed"
+
+
+def test_a_report_ends_a_build(builder, script):
+    script('print(\'{"report": {"pieces": 7}}\')')
+    builder.start()
+    assert ended(builder) == {"state": "built", "report": {"pieces": 7}}
+
+
+def test_a_process_that_dies_is_a_sentence(builder, script):
+    script("raise SystemExit(9)")
+    builder.start()
+    assert "begin it again" in ended(builder)["error"]["hint"]
+
+
+def test_no_build_begins_that_would_lose_pieces_or_cannot_write(builder, tmp_path):
+    other = Builder(tmp_path / "library", lambda: [str(tmp_path / "music"), str(tmp_path / "unplugged")])
+    assert "unplugged" in str(other.obstacle())
+    assert "not on this machine" in str(Builder(tmp_path / "library", list).obstacle())
+    assert builder.obstacle() is None
+    (tmp_path / "library").chmod(0o555)
+    assert "read-only" in str(builder.obstacle())
+    (tmp_path / "library").chmod(0o755)
+
+
+def test_the_routes_take_no_path_and_say_what_is_in_the_way(library, tmp_path):
+    app = FastAPI()
+    builder = Builder(tmp_path, list)
+    add_pulse_routes(app, Site(library), builder)
+    client = TestClient(app)
+    answer = client.post("/build", json={"folder": "/etc"}, params={"folder": "/etc"})
+    assert answer.status_code == 409
+    assert "not on this machine" in answer.json()["error"]["fault"]
+    assert client.get("/build").status_code == 405
+    assert client.get("/pulse.json").json() == {
+        "generation": "gen-000001", "notice": "", "build": {"state": "idle"},
+    }  # fmt: skip
+    assert client.get("/settings.json").json()["obstacle"]["fault"]
+    filters = client.get("/filters.json").json()
+    assert filters["form"] == [["jig", 2], ["waltz", 2], ["hymn", 1], ["song", 1]]
+    assert filters["instruments"] == [["acoustic bass", 6], ["violin", 6]]
