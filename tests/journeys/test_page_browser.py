@@ -259,3 +259,39 @@ def test_programs_get_the_same_answer_as_the_page(page, url):
     plain = page.request.get(f"{url}/api/search?q=study+in+a+minor+key").json()
     assert [h["id"] for h in plain["hits"]] == [h["id"] for h in answer["hits"]]
     assert plain["hits"][0]["path"] == answer["hits"][0]["file"]
+
+
+def test_the_playhead_is_where_the_sound_is(page):
+    """At several places of a piece: the drawn line, and the second that the browser plays, within a tenth."""
+    search(page, "study 11")
+    page.wait_for_selector(".card .mm-roll[data-state=drawn]")
+    seen = page.evaluate(
+        """async () => {
+             const loaded = performance.getEntriesByType('resource').map(r => r.name);
+             const { player } = await import(loaded.find(n => n.endsWith('player.js')));
+             const canvas = document.querySelector('.card canvas'), roll = canvas.roll, out = [];
+             const head = () => {
+               const d = canvas.getContext('2d').getImageData(0, 2, canvas.width, 1).data;
+               const xs = [...Array(canvas.width).keys()].filter(x => d[4*x] > 180 && d[4*x+1] < 60 && d[4*x+2] < 60);
+               const ratio = canvas.width / canvas.getBoundingClientRect().width;
+               const x = (xs[0] + xs[xs.length - 1] + 1) / 2 / ratio;
+               return (x - 26) / (roll.width - 30) * roll.notes.duration_s;
+             };
+             for (const share of [0.1, 0.5, 0.9]) {
+               roll.play(share * roll.notes.duration_s);
+               for (let i = 0; i < 20; i++) {
+                 await new Promise(requestAnimationFrame);
+                 await new Promise(r => setTimeout(r, 60));
+                 if (player.now.state === 'playing') out.push([head(), player.now.time, player.audio.currentTime]);
+               }
+             }
+             player.stop();
+             return [roll.notes.duration_s, out]; }"""
+    )
+    length, heads = seen
+    assert len(heads) >= 20
+    pixel = length / 900
+    for drawn, told, heard in heads:
+        assert abs(drawn - told) <= 2 * pixel + 0.02
+        assert abs(told - heard) < 0.1
+    assert {round(3 * told / length) for _, told, _ in heads} >= {0, 2, 3}

@@ -82,3 +82,18 @@ def test_the_font_asked_for_must_be_one(tmp_path):
         with pytest.raises(UsageError, match="SoundFont"):
             find_soundfont(path)
     assert find_soundfont(FONT) == FONT
+
+
+def test_sound_and_notes_agree_over_more_than_a_minute(renderer):
+    """Short notes at a tempo that changes: each is heard where the roll draws it, within a tenth of a second."""
+    onsets = [(i * 1920, 240, 72, 110, 0, False, 0) for i in range(40)]
+    tempo = [(0, 120.0), (1920 * 10, 90.0), (1920 * 25, 133.0)]
+    piece = Playable.of(Score.build(onsets, 480, tempo_map=tempo, metre_map=[(0, 4, 4)], parts=(Part("Piano", 0),)))
+    assert piece.duration_s > 70
+    sound = renderer.stretch("minute", piece, 0, renderer.frames(piece)).astype(float)
+    level = np.abs(sound[: len(sound) // 480 * 480]).reshape(-1, 480, 2).max((1, 2))  # ten milliseconds each
+    loud = level.max() / 8
+    starts = np.flatnonzero((level[3:] > loud) & (level[:-3] * 2 < level[3:])) + 3
+    for onset in piece.onset_ms[1:] / 1000:  # before the first there is no silence to rise from
+        assert np.abs(starts / 100 - onset).min() < 0.1
+        assert not ((starts / 100 > onset - 0.5) & (starts / 100 < onset - 0.1)).any()
