@@ -321,7 +321,7 @@ class Answer:
     Attributes:
         query: The question, understood.
         hits: Best first; filled even when nothing fits.
-        nothing_fits: True where the best hit is no better than chance would give.
+        nothing_fits: True where nothing answers the question; the rule is that of ``mmbert.retrieval.calibrate``.
         total: Pieces in the library that were open to the question.
     """
 

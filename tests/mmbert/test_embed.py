@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,6 +16,7 @@ from mmbert.embed import Embedder, _evenly
 from mmbert.errors import ItemError, WeightsError
 from mmbert.items import write_midi
 from mmbert.model.config import PIECE_BARS
+from mmbert.retrieval.calibrate import Calibration
 from mmbert.symbolic.score import Score
 from mmbert.types import Embedded, Item, Recording, Source
 
@@ -159,6 +161,33 @@ def test_files_and_words(embedder: Embedder, tmp_path: Path) -> None:
     assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
     assert np.abs(embedder.embed_texts(words[2:])[0] - rows[2]).max() < 1e-5
     assert embedder.embed_texts([]).shape == (0, 32)
+
+
+def test_words_as_the_text_model_alone_has_them(tiny_weights: Path) -> None:
+    fresh = Embedder.from_pretrained(tiny_weights)
+    words = ["a slow hymn", "hymn, slow", "error 404 page not found"]
+    said = fresh.language(words)
+    assert said.dtype == np.float32
+    assert np.allclose(np.linalg.norm(said, axis=1), 1, atol=1e-5)
+    assert said[0] @ said[1] > said[0] @ said[2]
+    fresh.embed_texts(words)  # the other order of asking, and other words in between
+    assert np.abs(fresh.language(words[2:])[0] - said[2]).max() < 1e-5
+    assert np.abs(fresh.language(words) - said).max() < 1e-5
+
+
+def test_weights_bring_their_calibration_where_they_have_one(tiny_weights: Path, tmp_path: Path) -> None:
+    bare = Embedder.from_pretrained(tiny_weights)
+    assert bare.calibration is None
+    folder = tmp_path / "weights"
+    shutil.copytree(tiny_weights, folder)
+    made = Calibration(np.zeros(32, np.float32), np.eye(32, dtype=np.float32), bare.language(["a jig"]), 0.5)
+    made.save(folder, bare.fingerprint)
+    found = Embedder.from_pretrained(folder)
+    assert found.fingerprint == bare.fingerprint
+    assert found.calibration is not None
+    assert found.calibration.threshold == 0.5
+    made.save(folder, "0" * 64)
+    assert Embedder.from_pretrained(folder).calibration is None
 
 
 def test_questions_from_several_threads(tiny_weights: Path) -> None:
