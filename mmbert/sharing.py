@@ -15,9 +15,12 @@ from mmbert.types import Embedded, Item
 
 if TYPE_CHECKING:
     from mmbert.embed import Embedder
+    from mmbert.retrieval.calibrate import Calibration
 
 TOGETHER = 64  # texts of one forward pass
 REMEMBERED = 256  # texts whose vectors are kept: the same words with another filter need no model
+
+_Pair = tuple[np.ndarray, np.ndarray]  # of one text: its vector, and what the text model alone makes of it
 
 
 class SharedEmbedder:
@@ -37,7 +40,7 @@ class SharedEmbedder:
         self._items = Lock()  # a long file keeps no question in words waiting
         self._guard = Lock()  # of what follows
         self._waiting: list[_Job] = []
-        self._known: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._known: OrderedDict[str, _Pair] = OrderedDict()
 
     @property
     def fingerprint(self) -> str:
@@ -49,30 +52,45 @@ class SharedEmbedder:
         with self._items:
             return self._embedder().embed(items)
 
+    @property
+    def calibration(self) -> Calibration | None:
+        """What similarities mean under the weights; None where they come without."""
+        return self._embedder().calibration
+
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
         """As :meth:`mmbert.embed.Embedder.embed_texts`: float32 [n, dim]."""
+        return np.stack([vector for vector, _ in self._read(texts)]) if texts else self._embedder().embed_texts([])
+
+    def language(self, texts: Sequence[str]) -> np.ndarray:
+        """As :meth:`mmbert.embed.Embedder.language`: float32 [n, t]."""
+        return np.stack([mean for _, mean in self._read(texts)]) if texts else self._embedder().language([])
+
+    def _read(self, texts: Sequence[str]) -> list[_Pair]:
+        """Both vectors of each text: the second costs next to nothing beside the first, and is often asked for next."""
         job = _Job(list(texts))
         with self._guard:
-            if all(t in self._known for t in job.texts) and job.texts:
-                return np.stack([self._recalled(t) for t in job.texts])
+            if all(t in self._known for t in job.texts):
+                return [self._recalled(t) for t in job.texts]
             self._waiting.append(job)
-        while job.vectors is None and job.fault is None:
+        while job.pairs is None and job.fault is None:
             with self._texts:
-                if job.vectors is None and job.fault is None:
+                if job.pairs is None and job.fault is None:
                     self._answer_waiting()
         if job.fault is not None:
             raise job.fault
-        assert job.vectors is not None
-        return job.vectors
+        assert job.pairs is not None
+        return job.pairs
 
     def _answer_waiting(self) -> None:
         jobs = self._take()
         texts = list(dict.fromkeys(t for job in jobs for t in job.texts))
         try:
-            rows = dict(zip(texts, self._embedder().embed_texts(texts), strict=True))
-            empty = np.zeros((0, self._embedder().dim), np.float32)
+            embedder = self._embedder()
+            rows = dict(
+                zip(texts, zip(embedder.embed_texts(texts), embedder.language(texts), strict=True), strict=True)
+            )
             for job in jobs:
-                job.vectors = np.stack([rows[t] for t in job.texts]) if job.texts else empty
+                job.pairs = [rows[t] for t in job.texts]
         except BaseException as e:  # everybody who waits is told, Ctrl-C included
             for job in jobs:
                 job.fault = e
@@ -89,7 +107,7 @@ class SharedEmbedder:
                 jobs.append(self._waiting.pop(0))
         return jobs
 
-    def _recalled(self, text: str) -> np.ndarray:
+    def _recalled(self, text: str) -> _Pair:
         self._known.move_to_end(text)
         return self._known[text]
 
@@ -107,5 +125,5 @@ class _Job:
 
     def __init__(self, texts: list[str]) -> None:
         self.texts = texts
-        self.vectors: np.ndarray | None = None
+        self.pairs: list[_Pair] | None = None
         self.fault: BaseException | None = None

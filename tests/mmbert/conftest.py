@@ -56,6 +56,9 @@ class WordEmbedder:
             rows.append(_unit(sum((_direction(w) for w in words), np.zeros(DIM))))
         return np.array(rows, np.float32)
 
+    def language(self, texts: Sequence[str]) -> np.ndarray:
+        return np.ones((len(texts), 1), np.float32)
+
     def _one(self, ready: Prepared) -> Embedded:
         words = [t.partition("=")[2] for t in tokens_of(ready.facets)]
         piece = _unit(sum((_direction(w) for w in words), np.zeros(DIM)))

@@ -34,6 +34,9 @@ class Slow:
             raise WeightsError("weights", "are faulty")
         return np.array([[len(t), 1] for t in texts], np.float32).reshape(-1, 2)
 
+    def language(self, texts):
+        return np.array([[len(t)] for t in texts], np.float32).reshape(-1, 1)
+
 
 def shared(slow: Slow) -> SharedEmbedder:
     out = SharedEmbedder()
@@ -58,6 +61,7 @@ def test_one_question_alone_waits_for_nobody() -> None:
     model = Slow(0)
     assert shared(model).embed_texts(["abc"]).tolist() == [[3, 1]]
     assert shared(model).embed_texts([]).shape == (0, 2)
+    assert shared(model).language(["abc"]).tolist() == [[3]]
 
 
 def test_the_same_words_are_read_once_and_few_are_remembered() -> None:
@@ -65,6 +69,7 @@ def test_the_same_words_are_read_once_and_few_are_remembered() -> None:
     embedder = shared(model)
     for _ in range(3):
         embedder.embed_texts(["slow", "hymn"])
+        embedder.language(["hymn"])
     assert model.batches == [["slow", "hymn"]]
     embedder.embed_texts([f"{n}" for n in range(REMEMBERED)])
     embedder.embed_texts(["slow"])
