@@ -1,11 +1,12 @@
 """A library under attack: a fault at every operation of every command that writes to it, and kills at random moments.
 
-python benchmarks/faults.py [--json] [--every N] [--kills N]
+python benchmarks/faults.py [--json] [--every N] [--pairs N] [--kills N]
 
-Commands: a first build, a second one over changed files, remove, repair, gc. Faults: a full disk, an input/output
-error, a write cut short, the process killed, the power cut (twice: names lost, names kept). After each a reader must
-find the old or the new library (else: a mix); the same command again must end with the same bytes and embed nothing
-that was acknowledged, and verify must find it sound (else: a loss); errors must be sentences (else: a crash).
+Commands: a first build, a second one over changed files, remove, repair (also without a ledger), gc. Faults, one at
+each operation and pairs of them in turn: a full disk, an input/output error, a write cut short, the process killed,
+the power cut (twice: names lost, names kept). After each a reader must find the old or the new library (else: a mix);
+the same command again must end with the same bytes and embed nothing that was acknowledged, and verify must find it
+sound (else: a loss); errors must be sentences (else: a crash).
 """
 
 from __future__ import annotations
@@ -49,17 +50,20 @@ build_library(Path(sys.argv[1]), [Path(sys.argv[2])], embedder, workers=0)
 """
 
 
-def sweep(every: int, folder: Path) -> tuple[Tally, dict[str, dict[str, int]]]:
-    """All commands, all kinds, each N-th operation; returns what happened and the operations of each command."""
-    tally, operations = Tally(), {}
+def sweep(every: int, pairs: int, folder: Path) -> tuple[Tally, dict[str, dict[str, int]]]:
+    """All commands with all kinds of faults; returns what happened, and the operations of each command."""
+    tally, operations, chance = Tally(), {}, random.Random(0)
     for name in COMMANDS:
         attacked = Sweep(name, folder / name.replace(" ", "-"))
         operations[name] = {kind: attacked.operations(kind) for kind in KINDS}
         with progress(name, sum(operations[name].values())) as advance:
             for kind, count in operations[name].items():
-                for n in range(1, count + 1, every):
-                    attacked.attack(kind, n, tally)
+                for n in range(1, count + 1 + kind.startswith("power"), every):
+                    attacked.attack([(kind, n)], tally)
                     advance(every)
+            for _ in range(pairs):
+                two = [(kind := chance.choice(KINDS), chance.randint(1, operations[name][kind] or 1)) for _ in range(2)]
+                attacked.attack(two, tally)
     return tally, operations
 
 
@@ -105,12 +109,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--every", type=int, default=1, help="only each N-th operation")
+    parser.add_argument("--pairs", type=int, default=40, help="of faults that follow each other, of each command")
     parser.add_argument("--kills", type=int, default=20, help="processes killed at random moments")
     options = parser.parse_args()
     logging.getLogger("mmbert").setLevel(logging.ERROR)
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        tally, operations = sweep(options.every, Path(folder))
+        tally, operations = sweep(options.every, options.pairs, Path(folder))
         killed = kills(options.kills, Path(folder))
     by_kind: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
     for (kind, operation), n in tally.faults.items():

@@ -70,19 +70,16 @@ class Cleaner:
             for path in orphans(folder_of(self.library / "work", model), ledger.shard_rows(model)):
                 self._delete(path)
 
-    def leftovers(self) -> None:
-        """Delete what a kill left half done, and the damaged generations that a repair put aside."""
-        self.half_built()
+    def set_aside(self) -> None:
+        """Delete the damaged generations that a repair put aside, now that all they held is published."""
         for path in self.folder.set_aside():
             self._delete(path)
-        for pattern in ("*.json.tmp", "CURRENT.tmp", "work/shards/*/*.json.tmp"):
-            for path in sorted(self.library.glob(pattern)):
-                self._delete(path)
 
-    def half_built(self) -> None:
-        """Delete generations that were never finished: we hold the lock, so nobody is working on them."""
-        for pattern in ("*.building-*", f"*{GOING}"):
-            for path in sorted(self.folder.generations.glob(pattern)):
+    def half_done(self) -> None:
+        """Delete what a kill left half done: we hold the lock, so nobody is working on it."""
+        patterns = ("generations/*.building-*", f"generations/*{GOING}", "*.json.tmp", "CURRENT.tmp")
+        for pattern in (*patterns, "work/shards/*/*.json.tmp"):
+            for path in sorted(self.library.glob(pattern)):
                 self._delete(path)
 
     def _delete(self, path: Path, name: str | None = None) -> None:

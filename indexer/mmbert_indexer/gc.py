@@ -54,7 +54,8 @@ def collect_garbage(library: Path) -> GcReport:
             cleaner.generations()
             if ledger is not None:
                 cleaner.shards(ledger)
-            cleaner.leftovers()
+            cleaner.set_aside()
+            cleaner.half_done()
         finally:
             if ledger is not None:
                 ledger.close()

@@ -82,7 +82,7 @@ class Publisher:
         name = self.folder.next_name()
         generations = self.folder.generations
         building = generations / f"{name}.building-{os.getpid()}"
-        Cleaner(self.library).half_built()
+        Cleaner(self.library).half_done()
         files.disk.make_folder(building)
         try:
             self._write(building, shards, report)
@@ -174,7 +174,8 @@ class Publisher:
         self.ledger.forget_models(models, self.maker.reader)
         self.ledger.commit()
         cleaner.model_folders(models)
-        cleaner.leftovers()
+        cleaner.set_aside()
+        cleaner.half_done()
 
 
 def _block(shards: Shards, piece: LivePiece) -> Any:

@@ -96,7 +96,7 @@ class _Repair:
                 ledger.close()
         self._put_aside()
         cleaner = Cleaner(self.library)
-        cleaner.half_built()
+        cleaner.half_done()
         if cleaner.deleted:
             self.done.append(f"deleted what a killed build left: {', '.join(cleaner.deleted)}")
         pieces = read_manifest(self.folder.generations / name)["counts"]["pieces"]

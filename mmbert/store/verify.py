@@ -52,8 +52,12 @@ def verify_library(path: str | Path) -> Verdict:
     for more, count in (_shards(folder.path), check_ledger(folder.path)):
         found += more
         checked += count
-    if not (folder.path / "LIBRARY.json").is_file():
+    try:
+        int(json.loads((folder.path / "LIBRARY.json").read_bytes())["format"])
+    except FileNotFoundError:
         found.append({"file": "LIBRARY.json", "fault": "is missing"})
+    except (OSError, ValueError, KeyError, TypeError):
+        found.append({"file": "LIBRARY.json", "fault": "cannot be read"})
     return Verdict(str(folder.path), current, serving, checked + 1, tuple(found))
 
 

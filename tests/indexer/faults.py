@@ -69,6 +69,10 @@ class FaultyDisk(QuickDisk):
         self.acknowledged = 0
         self._shadow = Shadow(library) if kind.startswith("power cut") else None
 
+    def cut(self) -> None:
+        """The power fails now, after all that was to be done."""
+        self.dead, self.operation = True, "after the last"
+
     def after(self) -> None:
         """Bring the folder into the state in which a restarted machine would find it."""
         if self._shadow is not None and self.dead:

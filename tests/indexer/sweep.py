@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 from fake_library import FakeEmbedder, midi, write_folder
 from faults import FaultyDisk, Gone, QuickDisk, using, vectors_in
 from mmbert_indexer import batches, shards
-from mmbert_indexer.build import build_library, open_ledger
+from mmbert_indexer.build import build_library
 from mmbert_indexer.gc import collect_garbage
 from mmbert_indexer.remove import remove_paths
 from mmbert_indexer.repair import repair_library
@@ -76,6 +77,13 @@ def _damaged(library: Path, music: Path) -> None:
     (library / "generations/gen-000003.building-1").mkdir()
 
 
+def _bereft(library: Path, music: Path) -> None:
+    """The ledger is garbage and the newest generation altered."""
+    _built(library, music)
+    (library / "work/ledger.sqlite").write_bytes(b"garbage" * 1000)
+    os.truncate(library / "generations/gen-000002/records.sqlite", 5000)
+
+
 def _littered(library: Path, music: Path) -> None:
     """Old generations, orphaned shards, left-overs."""
     _built(library, music)
@@ -90,6 +98,7 @@ COMMANDS: dict[str, tuple[Callable[[Path, Path], None], Command]] = {
     "second build": (_changed, _build),
     "remove": (_built, _remove),
     "repair": (_damaged, _repair),
+    "repair without a ledger": (_bereft, _repair),
     "gc": (_littered, _gc),
 }
 
@@ -105,6 +114,10 @@ class Tally:
 
     faults: Counter[tuple[str, str]] = field(default_factory=Counter)
     wrong: list[tuple[str, str]] = field(default_factory=list)
+
+    def note(self, where: str, found: Iterable[tuple[str, str]]) -> None:
+        """Keep what went wrong."""
+        self.wrong += [(sort, f"{where}: {sentence}") for sort, sentence in found]
 
 
 class Sweep:
@@ -131,50 +144,65 @@ class Sweep:
             self.command(library, self.music, FakeEmbedder())
         return disk.done
 
-    def attack(self, kind: str, n: int, tally: Tally) -> None:
-        """Fail the n-th operation, look, run again, look again."""
-        library = self._copy("attacked")
-        disk = FaultyDisk(kind, n, library)
+    def attack(self, faults: Sequence[tuple[str, int]], tally: Tally) -> None:
+        """Run the command once for each fault (kind, operation), look after each, run it undisturbed, look again."""
+        library, acknowledged = self._copy("attacked"), self.rows
         with small_batches():
-            for sort, sentence in self._attack(library, disk):
-                tally.wrong.append((sort, f"{self.name}, {kind} at {n} ({disk.operation}): {sentence}"))
-        tally.faults[kind, disk.operation] += 1
+            for kind, n in faults:
+                disk = FaultyDisk(kind, n, library)
+                where = f"{self.name}, {kind} at {n}"
+                tally.note(f"{where} ({disk.operation})", self._disturbed(library, disk))
+                if disk.operation:
+                    tally.faults[kind, disk.operation] += 1
+                acknowledged = max(acknowledged, disk.acknowledged)
+            tally.note(f"{self.name}, after {list(faults)}", self._undisturbed(library, acknowledged - self.rows))
 
-    def _attack(self, library: Path, disk: FaultyDisk) -> Iterator[tuple[str, str]]:
+    def _disturbed(self, library: Path, disk: FaultyDisk) -> Iterator[tuple[str, str]]:
+        finished = False
         try:
             with using(disk):
                 self.command(library, self.music, FakeEmbedder())
-            if not disk.operation:
-                yield "crash", "the fault did not happen"
+            finished = True
         except Gone:
             pass
         except SpaceError as e:
             if disk.kind != "ENOSPC" or "The disk is full (needs about " not in str(e):
+                yield "crash", f"wrong words: {e}"
+        except UsageError as e:
+            if self.name != "remove" or served(library) != self.new:  # it is removed already
                 yield "crash", f"wrong words: {e}"
         except LibraryError as e:
             if disk.kind != "EIO":
                 yield "crash", f"wrong words: {e}"
         except Exception as e:
             yield "crash", f"{type(e).__name__}: {e}"
+        if finished and disk.kind.startswith("power cut"):
+            disk.cut()
         disk.after()
         found = served(library)
         if found not in (self.old, self.new):
             yield "mix", "a reader finds neither the old library nor the new one"
+        if finished and found != self.new:
+            yield "loss", "what was said to be done is not done"
+
+    def _undisturbed(self, library: Path, acknowledged: int) -> Iterator[tuple[str, str]]:
         embedder = FakeEmbedder()
         try:
             with using(QuickDisk()):
-                self.command(library, self.music, embedder)
-        except UsageError:
-            if self.name != "remove" or found != self.new:
-                yield "loss", "the same command is refused"
-            else:  # it is removed already; what was not deleted behind it goes with the next build, or so
-                collect_garbage(library)
+                try:
+                    self.command(library, self.music, embedder)
+                except UsageError:
+                    if self.name != "remove" or served(library) != self.new:
+                        raise
+                    collect_garbage(
+                        library
+                    )  # it is removed already; what was not deleted goes with the next build, or so
         except (MmbertError, OSError) as e:
             yield "loss", f"the same command fails: {e}"
         if served(library) != self.new:
             yield "loss", "the same command ends with other bytes"
-        if len(embedder.asked) > self.asked - max(0, disk.acknowledged - self.rows):
-            yield "loss", f"{len(embedder.asked)} embedded again, {disk.acknowledged - self.rows} were acknowledged"
+        if len(embedder.asked) > max(0, self.asked - acknowledged):
+            yield "loss", f"{len(embedder.asked)} embedded again, {acknowledged} were acknowledged"
         verdict = verify_library(library)
         if not verdict.sound:
             yield "loss", f"not sound: {verdict.damaged}"
@@ -214,14 +242,15 @@ def served(library: Path) -> Content:
 
 
 def rows(library: Path) -> int:
-    """Vectors that the ledger acknowledges."""
-    if not library.exists():
-        return 0
-    ledger = open_ledger(library)
+    """Vectors that the ledger acknowledges; none where it is damaged."""
     try:
-        return vectors_in(ledger.connection)
-    finally:
-        ledger.close()
+        connection = sqlite3.connect(f"file:{library}/work/ledger.sqlite?mode=ro", uri=True)
+        try:
+            return vectors_in(connection)
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError:
+        return 0
 
 
 def listing(library: Path) -> set[str]:

@@ -22,8 +22,8 @@ def test_a_fault_leaves_the_old_or_the_new_library_and_the_next_run_ends_the_sam
     for turn, kind in enumerate(KINDS):
         operations = sweep.operations(kind)
         step = max(1, operations // POINTS)
-        for n in range(1 + turn % step, operations + 1, step):
-            sweep.attack(kind, n, tally)
+        for n in range(1 + turn % step, operations + 2, step):
+            sweep.attack([(kind, n)], tally)
     assert tally.wrong == []
     assert tally.faults.total() > 15
 
@@ -68,5 +68,5 @@ def test_a_missing_sync_is_found(tmp_path, monkeypatch):
     monkeypatch.setattr("mmbert_indexer.shards.Shards.sync", lambda self: None)
     operations = sweep.operations("power cut")
     for n in range(operations // 3, operations, 12):
-        sweep.attack("power cut", n, tally)
+        sweep.attack([("power cut", n)], tally)
     assert {sort for sort, _ in tally.wrong} == {"loss"}

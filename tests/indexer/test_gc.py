@@ -44,8 +44,8 @@ def test_what_is_left_over_is_freed_and_named(built):
         "generations/gen-000002",
         "work/shards/joint-deadbeef",
         "work/shards/joint-f00dfeed/000007.f16",
-        "generations/gen-000003.building-7",
         "generations/gen-000009.damaged",
+        "generations/gen-000003.building-7",
         "CURRENT.tmp",
     )
     assert report.kept == ("gen-000003", "gen-000001")

@@ -169,6 +169,7 @@ def test_a_newer_format_is_refused(library):
 def test_a_garbled_library_file_does_not_hide_the_generations(library):
     (library / "LIBRARY.json").write_bytes(b"\xff{")
     assert open_library(library).current().n_pieces == 10
+    assert verify_library(library).damaged == ({"file": "LIBRARY.json", "fault": "cannot be read"},)
 
 
 @pytest.mark.failure(24)
