@@ -150,8 +150,8 @@ class Sweep:
         with small_batches():
             for kind, n in faults:
                 disk = FaultyDisk(kind, n, library)
-                where = f"{self.name}, {kind} at {n}"
-                tally.note(f"{where} ({disk.operation})", self._disturbed(library, disk))
+                found = list(self._disturbed(library, disk))
+                tally.note(f"{self.name}, {kind} at {n} ({disk.operation})", found)
                 if disk.operation:
                     tally.faults[kind, disk.operation] += 1
                 acknowledged = max(acknowledged, disk.acknowledged)
