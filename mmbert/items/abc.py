@@ -30,7 +30,7 @@ NOT = ("E_NOT_ABC", "has no ABC tune", "A tune begins with a line X: and has a l
 
 _FIRST = re.compile(r"^X:[ \t]*\d*", re.M)
 _FIELD = re.compile(r"([A-Za-z+]):(?![|:])\s*(.*)")
-_VOICE = re.compile(r"\[V:\s*([^\]]{0,200})\]")
+_VOICE = re.compile(r"\[V:([^\]]{0,200})\]")
 _PROGRAM = re.compile(r"(?:%%|I:)\s*MIDI[ =]+program\s+(\d{1,3})(?:\s+(\d{1,3}))?")
 _COMMENT = re.compile(r"(?<!\\)%.*")
 _INHERITED = "MLQRCBK"  # what a file's header hands to its tunes
@@ -82,7 +82,7 @@ def read(file: File) -> Iterator[Item | ItemError]:
 
 def _item(file: File, number: int, text: str, preamble: dict[str, list[str]]) -> Item | ItemError:
     limits = file.limits
-    label = f"tune {number + 1} ({text.partition(chr(10))[0].strip()[:40]})"
+    label = f"tune {number + 1} ({clean(text[:200].partition(chr(10))[0], 40)})"
     if len(text) > limits.tune_bytes:
         return file.refuse(f"{label} is longer than {limits.tune_bytes} characters", "Is it a tune?", "E_ABC_LIMIT")
     try:

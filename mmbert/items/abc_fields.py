@@ -131,15 +131,15 @@ def tempo(text: str, unit_length: int) -> float | None:
     (120.0, 150.0, 90.0)
     """
     text = re.sub(r'"[^"]*"', "", text)
-    m = re.search(r"([\dC/\s]*)=\s*(\d+(?:\.\d+)?)", text)
-    if m:
-        beats = sum(WHOLE * int(a) // max(int(b), 1) for a, b in re.findall(r"(\d{1,3})/(\d{1,3})", m[1]))
-        old = re.search(r"C(\d{0,2})", m[1])
-        beat, rate = beats or (unit_length * int(old[1] or 1) if old else unit_length), float(m[2])
-    else:
-        m = re.match(r"\s*(\d+(?:\.\d+)?)", text)
-        if not m:
-            return None
-        beat, rate = unit_length, float(m[1])
+    before, equals, after = text.partition("=")
+    m = re.match(r"\s*(\d{1,9}(?:\.\d{1,9})?)", after if equals else text)
+    if not m:
+        return None
+    beat, rate = unit_length, float(m[1])
+    if equals:
+        counted = before[len(before.rstrip("0123456789C/ \t")) :]
+        beats = sum(WHOLE * int(a) // max(int(b), 1) for a, b in re.findall(r"(\d{1,3})/(\d{1,3})", counted))
+        old = re.search(r"C(\d{0,2})", counted)
+        beat = beats or (unit_length * int(old[1] or 1) if old else unit_length)
     bpm = rate * beat * 4 / WHOLE
     return round(bpm, 6) if 5 <= bpm <= 1000 else None

@@ -161,7 +161,9 @@ def play(
         return None
     if len(parts) == 1:
         parts = [replace(parts[0], name=parts[0].name or "melody", role="melody")]
-    symbols = [(t, s) for v in voices for t, s in _mapped(v.symbols, segments, carry=False)]
+    symbols: list[tuple] = []
+    for voice in voices:
+        symbols += _mapped(voice.symbols, segments, carry=False, room=MAX_EVENTS - len(symbols))
     chord_rows = chords.held(symbols, max(r[0] + r[1] for r in rows), len(parts))
     if chord_rows:
         parts.append(chords.PART)
@@ -190,7 +192,7 @@ def _sounding(voice: Voice, segments: Sequence[Segment], room: int) -> list[tupl
     for a, b in segments:
         low, high = bisect_left(onsets, a), bisect_left(onsets, b)
         if len(out) + high - low > room:
-            raise PlayError(f"its repeats unfold to more than {room} notes")
+            raise PlayError("its repeats unfold to more notes than are read")
         for onset, duration, pitch, velocity, tied in written[low:high]:
             onset += offset - a
             open_ = waiting.pop(pitch, None)
@@ -211,7 +213,9 @@ def _sounding(voice: Voice, segments: Sequence[Segment], room: int) -> list[tupl
     return [(ticks(n[0]), max(ticks(n[1]) - ticks(n[0]), 1), n[2], n[3]) for n in out]
 
 
-def _mapped(events: Sequence[tuple], segments: Sequence[Segment], carry: bool = True) -> list[tuple]:
+def _mapped(
+    events: Sequence[tuple], segments: Sequence[Segment], carry: bool = True, room: int = MAX_EVENTS
+) -> list[tuple]:
     """Events of the written line (time, value) on the played line in ticks; with ``carry`` the value in force at
     the start of a segment is stated again where it differs."""
     events = sorted(events, key=lambda e: e[0])
@@ -220,7 +224,7 @@ def _mapped(events: Sequence[tuple], segments: Sequence[Segment], carry: bool = 
     offset = 0
     for a, b in segments:
         low, high = bisect_left(times, a), bisect_left(times, b)
-        if len(out) + high - low > MAX_EVENTS:
+        if len(out) + high - low > room:
             raise PlayError(f"it has more than {MAX_EVENTS} chord symbols or changes")
         found = [(max(t, a), value) for t, value in events[low:high]]
         if carry and (before := bisect_right(times, a)) and (not found or found[0][0] > a):
@@ -242,6 +246,9 @@ def _metres(voice: Voice, segments: Sequence[Segment]) -> list[tuple[int, int, i
     starts: list[int] = []
     nominal = []
     offset = 0
+    played = len(segments) + sum(bisect_left(lines, b) - bisect_right(lines, a) for a, b in segments)
+    if played > MAX_EVENTS:
+        raise PlayError(f"its repeats unfold to {played} bars")
     for a, b in segments:
         for line in [a, *lines[bisect_right(lines, a) : bisect_left(lines, b)]]:
             at = ticks(offset + line - a)

@@ -26,6 +26,7 @@ _QUALITIES: dict[str, tuple[int, ...]] = {
     "sus2": (0, 2, 7), "7sus4": (0, 5, 7, 10), "7sus": (0, 5, 7, 10), "5": (0, 7),
     "7b5": (0, 4, 6, 10), "7#5": (0, 4, 8, 10), "7b9": (0, 4, 7, 10, 13), "7#9": (0, 4, 7, 10, 15),
 }  # fmt: skip
+_LONGEST = 40  # characters of a chord symbol; what is longer is words
 _SYMBOL = re.compile(r"\(?([A-G])([#♯b♭]?)([^/\s)]*)(?:/[A-Ga-g][#♯b♭]?)?\)?")
 
 # MusicXML's words for the kind of a harmony.
@@ -46,6 +47,8 @@ def of_symbol(symbol: str) -> tuple[int, ...] | None:
     ((57, 60, 64), (50, 54, 57, 60), (), None)
     """
     symbol = symbol.strip()
+    if len(symbol) > _LONGEST:
+        return None
     if symbol.rstrip(".").upper() in ("N.C", "NC"):
         return ()
     m = _SYMBOL.fullmatch(symbol)

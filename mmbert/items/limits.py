@@ -13,6 +13,8 @@ class Limits:
 
     Attributes:
         file_bytes: A file of notes or text as it lies on disk.
+        midi_bytes: A MIDI file; a million notes take half of it.
+        messages: Texts, tempi and other messages of a MIDI file that are no channel's.
         recording_bytes: A recording as it lies on disk.
         recording_seconds: Sound decoded from one recording.
         recording_samples: Samples of one channel decoded from one recording; an hour at 48 kHz, which is 0.7 GB.
@@ -37,6 +39,8 @@ class Limits:
     """
 
     file_bytes: int = 64 * MIB
+    midi_bytes: int = 16 * MIB
+    messages: int = 500_000
     recording_bytes: int = 2048 * MIB
     recording_seconds: float = 3600.0
     recording_samples: int = 3600 * 48_000
@@ -52,9 +56,9 @@ class Limits:
     ratio_from: int = MIB
     members: int = 100
     xml_depth: int = 64
-    xml_elements: int = 3_000_000
+    xml_elements: int = 2_000_000
     tunes: int = 50_000
-    tune_bytes: int = MIB
+    tune_bytes: int = MIB // 4
     part_order: int = 1000
     text_bytes: int = 64 * 1024
     words: int = 500

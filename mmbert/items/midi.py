@@ -38,15 +38,16 @@ def read(file: File) -> Iterator[Item]:
     Raises:
         ItemError: E_MIDI_TRUNCATED, E_MIDI_LIMIT, E_MIDI_DAMAGED, E_MIDI_TIMECODE, E_EMPTY.
     """
-    data, limits = file.data, file.limits
+    limits = file.limits
+    if file.size > limits.midi_bytes:
+        words = f"is larger than {limits.midi_bytes >> 20} MiB"
+        raise file.refuse(words, "Is this a file of notes?", "E_MIDI_LIMIT")
+    data = file.data
     try:
         chunks = midi_scan.scan(data, limits.tracks)
     except midi_scan.ScanError as fault:
         raise file.refuse(fault.fault, fault.hint, fault.code) from None
-    for number, (start, stop) in enumerate(chunks.tracks):
-        if (at := midi_events.fault_at(data, start, stop)) is not None:
-            words = f"has an event in track {number} that cannot be followed (at byte {at})"
-            raise file.refuse(words, "Is it damaged?", "E_MIDI_DAMAGED")
+    _follow(file, data, chunks)
     parsed = _parsed(file, midi_scan.only(data, chunks))
     bounds.check_notes(file, sum(len(t.notes) for t in parsed.tracks), "E_MIDI_LIMIT")
     events = len(parsed.tempos) + len(parsed.time_signatures) + len(parsed.key_signatures)
@@ -55,6 +56,20 @@ def read(file: File) -> Iterator[Item]:
     score = _score(file, parsed, stated)
     bounds.check_length(file, score, "E_MIDI_LIMIT")
     yield Item("score", file.source(), stated.words, score=score)
+
+
+def _follow(file: File, data: bytes, chunks: midi_scan.Chunks) -> None:
+    room = file.limits.messages
+    for number, (start, stop) in enumerate(chunks.tracks):
+        try:
+            fault, messages = midi_events.follow(data, start, stop, room)
+        except midi_events.TooMany:
+            words = f"has more than {file.limits.messages} texts, tempi and other messages"
+            raise file.refuse(words, "Is it damaged?", "E_MIDI_LIMIT") from None
+        if fault is not None:
+            words = f"has an event in track {number} that cannot be followed (at byte {fault})"
+            raise file.refuse(words, "Is it damaged?", "E_MIDI_DAMAGED")
+        room -= messages
 
 
 def _parsed(file: File, data: bytes) -> Any:

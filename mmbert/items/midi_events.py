@@ -23,16 +23,30 @@ _LEAST = {0x51: 3, 0x58: 2, 0x59: 2}  # bytes that a tempo, a metre and a key ne
 _SYSTEM = {0xF1: 1, 0xF2: 2, 0xF3: 1, 0xF6: 0, **dict.fromkeys(range(0xF8, 0xFF), 0)}  # data bytes
 
 
-def fault_at(data: bytes, start: int, stop: int) -> int | None:
-    """Where an event of a track cannot be followed; None for a sound one.
+class TooMany(Exception):
+    """A track with more messages than there is room for."""
+
+
+def follow(data: bytes, start: int, stop: int, room: int) -> tuple[int | None, int]:
+    """Follows the events of a track.
 
     Args:
         data: The file.
         start: Where the track's events begin.
         stop: Where they end, at most the end of the file.
+        room: Messages that are no channel's, at most.
+
+    Returns:
+        Where an event cannot be followed, None for a sound track; and how many such messages it has.
+
+    Raises:
+        TooMany: more of them than ``room``.
     """
     at, running = start, 0  # data bytes of an event without a status of its own
+    messages = 0
     while at < stop:
+        if messages > room:
+            raise TooMany
         if running:
             at = _end(_RUNNING[running].match(data, at, stop), at)
         before = at
@@ -41,14 +55,15 @@ def fault_at(data: bytes, start: int, stop: int) -> int | None:
                 at, running = end, n
         if at > before:
             continue
+        messages += 1
         begin, at = at, _end(_VARIABLE.match(data, at, stop), stop)
         status = data[at] if at < stop else 0
         if status == _META and at + 2 < stop:
             kind, size, at = data[at + 1], *_sized(data, at + 2, stop)
             if size < _LEAST.get(kind, 0):
-                return begin
+                return begin, messages
             if kind == _END and at <= stop:
-                return None
+                return None, messages
         elif status in (0xF0, 0xF7):
             _, at = _sized(data, at + 1, stop)
             running = 0
@@ -56,10 +71,10 @@ def fault_at(data: bytes, start: int, stop: int) -> int | None:
             at += 1 + _SYSTEM[status]
             running = 0
         else:
-            return begin
+            return begin, messages
         if at > stop:
-            return begin
-    return None
+            return begin, messages
+    return None, messages
 
 
 def _end(match: re.Match | None, otherwise: int) -> int:

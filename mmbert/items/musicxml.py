@@ -122,6 +122,10 @@ def _score(file: File, root: Element) -> Score:
     if len(measures) > file.limits.tracks:
         fault = f"has {len(measures)} parts (at most {file.limits.tracks} are read)"
         raise file.refuse(fault, "Is it one piece?", "E_MUSICXML_LIMIT")
+    longest = max(map(len, measures.values()), default=0)
+    if longest > file.limits.bars:
+        fault = f"has {longest} measures (at most {file.limits.bars} are read)"
+        raise file.refuse(fault, "Is it one piece?", "E_MUSICXML_LIMIT")
     declared = {p.get("id", ""): p for p in root.findall("part-list/score-part")}
     readers = [PartReader(unit, file.limits.quarters * unit, declared.get(id_)) for id_ in measures]
     read = [[r.measure(m) for m in ms] for r, ms in zip(readers, measures.values())]
@@ -166,8 +170,11 @@ def _rows(readers: list[PartReader], read: list[list[Measure]], starts: list[int
 
 def _lines(read: list[list[Measure]]) -> list[int]:
     """Start of each measure in units, and the end: a measure is as long as its longest part."""
-    count = max((len(part) for part in read), default=0)
-    lengths = [max((part[i].length for part in read if i < len(part)), default=0) for i in range(count)]
+    lengths: list[int] = []
+    for part in read:
+        lengths += [0] * (len(part) - len(lengths))
+        for i, measure in enumerate(part):
+            lengths[i] = max(lengths[i], measure.length)
     return [0, *np.cumsum(lengths, dtype=np.int64).tolist()]
 
 

@@ -255,10 +255,10 @@ def divisions_of(text: str | None) -> float:
     """Divisions of a quarter note.
 
     Raises:
-        NumberFault: none or less, or more than a million.
+        NumberFault: below a thousandth, or more than a million.
     """
     value = number_in(text, "divisions", 1)
-    if not 0 < value <= 1e6:
+    if not 1e-3 <= value <= 1e6:
         raise NumberFault(f"has {value:g} in <divisions>, which no music needs")
     return value
 

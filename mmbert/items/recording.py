@@ -51,7 +51,7 @@ def read(file: File) -> Iterator[Item]:
     """The one recording of a file.
 
     Raises:
-        ItemError: E_NOT_AUDIO, E_AUDIO_DAMAGED, E_AUDIO_LIMIT, E_AUDIO_NAN, E_SILENT, E_EMPTY.
+        ItemError: E_NOT_AUDIO, E_AUDIO_FORMAT, E_AUDIO_DAMAGED, E_AUDIO_LIMIT, E_AUDIO_NAN, E_SILENT, E_EMPTY.
         MissingExtraError: soundfile is not installed.
     """
     if file.head[4:8] == b"ftyp":
@@ -69,11 +69,15 @@ def read(file: File) -> Iterator[Item]:
             if not _RATES[0] <= rate <= _RATES[1] or not 1 <= sound.channels <= limits.recording_channels:
                 fault = f"claims {sound.channels} channels at {rate} Hz"
                 raise file.refuse(fault, "Is its header damaged?", "E_AUDIO_LIMIT")
+            if sound.subtype == "MPEG_LAYER_I":  # noise under a false name: a little of it decodes to an hour
+                hint = "Is it damaged? Else convert it to WAV or FLAC"
+                raise file.refuse("is MPEG audio of layer I, which is not read", hint, "E_AUDIO_FORMAT")
             samples, fault = _samples(file, sound)
             claimed = sound.frames
             title = clean(sound.copy_metadata().get("title", "").rstrip("\0"))
     except soundfile.LibsndfileError as e:
-        raise file.refuse(f"cannot be decoded ({clean(str(e), 120)})", NOT[2], NOT[0]) from None
+        hint = "Is it damaged? Else convert it to WAV or FLAC"
+        raise file.refuse(f"cannot be decoded ({clean(str(e), 120)})", hint, NOT[0]) from None
     if not len(samples):
         if fault:
             raise file.refuse(f"breaks off before its first sound ({fault})", "Is it damaged?", "E_AUDIO_DAMAGED")
