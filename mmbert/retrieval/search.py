@@ -123,7 +123,9 @@ def _look(
     meaning = by_meaning(generation, np.asarray(embedder().embed_texts([query.meaning]))[0]) if speaks and n else None
     example = by_meaning(generation, like.vector) if like is not None and n else None
     words = by_words(generation, query.lexical)
-    answers = np.array([fits(generation, c, unit) for c in query.conditions], dtype=np.int8).reshape(len(query.conditions), n)
+    answers = np.array([fits(generation, c, unit) for c in query.conditions], dtype=np.int8).reshape(
+        len(query.conditions), n
+    )
     fused = fuse(
         meaning=None if meaning is None else meaning.similarity,
         example=None if example is None else example.similarity,

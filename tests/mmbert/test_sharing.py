@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
+from mmbert_indexer.build import build_library
 
+from mmbert.api import Library
+from mmbert.embed import Embedder
 from mmbert.errors import WeightsError
+from mmbert.retrieval.calibrate import Calibration
 from mmbert.sharing import REMEMBERED, TOGETHER, SharedEmbedder
 
 
@@ -76,6 +82,19 @@ def test_the_same_words_are_read_once_and_few_are_remembered() -> None:
     assert model.batches[-1] == ["slow"]
 
 
+def test_a_library_as_it_is_opened_judges_vague_words(tunes: Path, tiny_weights: Path, tmp_path: Path) -> None:
+    """Nothing stands in for the model here: all that lies between a question and its weights must pass it on."""
+    weights, path = tmp_path / "weights", tmp_path / "library"
+    shutil.copytree(tiny_weights, weights)
+    embedder = Embedder.from_pretrained(weights)
+    build_library(path, [tunes], embedder)
+    music = embedder.language(["wistful mood"])
+    Calibration(np.zeros(32, np.float32), np.eye(32, dtype=np.float32), music, 0.9).save(weights, embedder.fingerprint)
+    with Library.open(path, weights) as library:
+        assert not library.search("wistful mood").nothing_fits
+        assert library.search("error 404 page").nothing_fits
+
+
 def test_a_fault_reaches_everybody_who_waited_and_nobody_after() -> None:
     model = Slow()
     embedder = shared(model)
@@ -87,8 +106,6 @@ def test_a_fault_reaches_everybody_who_waited_and_nobody_after() -> None:
 
 
 def test_the_weights_are_loaded_once_by_however_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mmbert.embed import Embedder
-
     loads: list[object] = []
 
     def load(weights: object) -> Slow:
