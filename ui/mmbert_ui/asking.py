@@ -170,7 +170,7 @@ def relaxed(state: PageState, ask: Ask, asked: dict[str, Any], found: list[dict[
     out = [_way(state, ask, asked, *way) for way in ways[:MOST_WAYS]]
     if len(ways) > 1 and not any(way["total"] for way in out):
         out.insert(0, _way(state, ask, asked, "all filters", {"where": [], "kind": None, "folder": None}))
-    return sorted(out, key=lambda way: -way["total"])
+    return sorted((way for way in out if way["total"]), key=lambda way: -way["total"])
 
 
 def _without(ask: Ask, chip: dict[str, Any]) -> list[str]:
