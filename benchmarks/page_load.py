@@ -78,8 +78,6 @@ class Asker:
                 message = json.loads(line[5:])
                 if message.get("event_id") == wanted and message["msg"] == "process_completed":
                     cards = len(message["output"]["data"][0]["cards"])
-                if message["msg"] == "close_stream":
-                    break
         return cards
 
     def _json(self) -> Any:
@@ -104,6 +102,9 @@ def load(askers: list[Asker], way: str, asked: Iterator[str], count: int, second
     taken: list[float] = []
     wrong: list[str] = []
     lock, until = threading.Lock(), time.monotonic() + seconds
+    for asker in askers:  # a server hangs up on who was silent for some seconds
+        asker.joined.close()
+        asker.streamed.close()
 
     def ask(function: Callable[[str], int]) -> None:
         for _ in range(count):
