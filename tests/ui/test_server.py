@@ -124,3 +124,17 @@ def test_letting_other_machines_in_is_said(tmp_path, capsys, host, locked, said)
     assert said in err
     assert bool(said) == bool(err)
     assert "correct horse" not in err
+
+
+def test_a_question_takes_one_thread_and_a_build_from_the_page_as_many_as_it_likes(monkeypatch):
+    from mmbert import _runtime
+
+    monkeypatch.setattr(_runtime, "_set_here", [])
+    monkeypatch.setenv("MKL_NUM_THREADS", "7")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    _runtime.one_thread_a_question()
+    assert os.environ["OMP_NUM_THREADS"] == "1"
+    assert os.environ["MKL_NUM_THREADS"] == "7"
+    assert "OMP_NUM_THREADS" not in _runtime.environment()
+    assert _runtime.environment()["MKL_NUM_THREADS"] == "7"
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)

@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mmbert._runtime import environment
 from mmbert.errors import LibraryError
 
 _END_SECONDS = 10  # that a build gets to finish its batch when the page ends
@@ -53,7 +54,9 @@ class Builder:
             command = [sys.executable, "-m", "mmbert_ui.building_process", str(self.library)]
             command += [str(self._weights)] if self._weights else []
             silent = subprocess.DEVNULL
-            self._process = subprocess.Popen(command, stdin=silent, stdout=subprocess.PIPE, stderr=silent, text=True)
+            self._process = subprocess.Popen(
+                command, stdin=silent, stdout=subprocess.PIPE, stderr=silent, text=True, env=environment()
+            )
             self._said = {"state": "running", "step": "Loading the model"}
             self._begun = time.monotonic()
             threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()

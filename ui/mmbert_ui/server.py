@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmbert._runtime import one_thread_a_question
 from mmbert.console import warn
 from mmbert.errors import MissingExtraError, UsageError
 
@@ -60,6 +61,7 @@ def serve(serving: Serving, ready: Callable[[str, int], None]) -> None:
         LibraryError: the library cannot be opened.
         MissingExtraError: the extra ``ui`` is not installed.
     """
+    one_thread_a_question()
     from mmbert.api import Library
 
     password = _password(serving)
