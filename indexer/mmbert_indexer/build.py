@@ -173,7 +173,7 @@ def open_ledger(library: Path) -> Ledger:
     except sqlite3.DatabaseError as e:
         if not is_damage(e):  # a disk that is full, or that cannot be read now, has lost nothing yet
             raise
-        warn(f"The ledger of {library} is damaged ({e}): every file will be embedded again.")
+        warn(f"The ledger of {library} is damaged ({e}): a new one is begun, every file is read again.")
         for path in work.glob("ledger.sqlite*"):
             files.disk.remove(path)
         ledger = Ledger(work)

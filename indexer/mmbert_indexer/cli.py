@@ -221,6 +221,7 @@ def gc(library: LibraryArgument, as_json: JsonOption = False) -> int:
         _print_rows([
             ("library", f"{report['library']} ({report['generation']})"),
             ("kept", ", ".join(report["kept"])),
-            ("freed", f"{report['bytes'] / 1e6:.1f} MB" + "".join(f"\n{name}" for name in report["deleted"])),
+            ("freed", f"{report['bytes'] / 1e6:.1f} MB"),
+            *(("deleted", name) for name in report["deleted"]),
         ])  # fmt: skip
     return 0

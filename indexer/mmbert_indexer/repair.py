@@ -79,7 +79,7 @@ class _Repair:
 
     def run(self) -> RepairReport:
         """All steps."""
-        self.folder = LibraryFolder(self.library)
+        self.folder, self.cleaner = LibraryFolder(self.library), Cleaner(self.library)
         before = self.folder.current_name()
         if state_library(self.library):
             self.done.append("LIBRARY.json was missing or unreadable: written again")
@@ -95,10 +95,9 @@ class _Repair:
                 ledger.rollback()
                 ledger.close()
         self._put_aside()
-        cleaner = Cleaner(self.library)
-        cleaner.half_done()
-        if cleaner.deleted:
-            self.done.append(f"deleted what a killed build left: {', '.join(cleaner.deleted)}")
+        self.cleaner.half_done()
+        if self.cleaner.deleted:
+            self.done.append(f"deleted what nothing refers to: {', '.join(self.cleaner.deleted)}")
         pieces = read_manifest(self.folder.generations / name)["counts"]["pieces"]
         verdict = verify_library(self.library)
         self.progress(len(self.folder.names()) + 1, len(self.folder.names()) + 1)
@@ -147,13 +146,14 @@ class _Repair:
                     shards.close()
                 lost += before - len(ledger.embedded(fingerprint))
         saved = 0
-        for name in self.manifests:
+        for name in list(self.manifests):
             generation = self._opened(name)
             if generation is not None:
                 try:
                     saved += salvage(self.library, ledger, generation)
                 finally:
                     generation.close()
+        self.cleaner.shards(ledger)  # what the ledger does not know nobody finds again
         if lost:
             self.done.append(f"the vectors of {lost:,} pieces were damaged in work/shards")
         if saved:
@@ -243,7 +243,7 @@ class _Repair:
             aside = self.folder.generations / f"{name}{ASIDE}"
             files.disk.remove_tree(aside)
             files.disk.rename(self.folder.generations / name, aside)
-            self.done.append(f"{name} was damaged ({self.faults[name]}): put aside as {aside.name}")
+            self.done.append(f"{name} ({self.faults[name]}) is put aside as {aside.name}: the next build deletes it")
         if self.faults:
             files.disk.sync_folder(self.folder.generations)
 

@@ -6,12 +6,13 @@ of a run that nothing disturbed, without embedding again what was acknowledged, 
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -127,7 +128,7 @@ class Sweep:
         self.name, self.folder = name, folder
         prepare, self.command = COMMANDS[name]
         self.music = write_folder(folder / "music", 5)
-        with small_batches(), using(QuickDisk()):
+        with small_batches(), using(QuickDisk()), redirect_stderr(io.StringIO()):
             prepare(folder / "old", self.music)
             self.old = served(folder / "old")
             self.rows = rows(folder / "old")
@@ -140,14 +141,14 @@ class Sweep:
         """How many operations a fault of that kind can hit."""
         library = self._copy("counted")
         disk = FaultyDisk(kind, 0, library)
-        with small_batches(), using(disk):
+        with small_batches(), using(disk), redirect_stderr(io.StringIO()):
             self.command(library, self.music, FakeEmbedder())
         return disk.done
 
     def attack(self, faults: Sequence[tuple[str, int]], tally: Tally) -> None:
         """Run the command once for each fault (kind, operation), look after each, run it undisturbed, look again."""
         library, acknowledged = self._copy("attacked"), self.rows
-        with small_batches():
+        with small_batches(), redirect_stderr(io.StringIO()):  # the warnings are not what is looked at
             for kind, n in faults:
                 disk = FaultyDisk(kind, n, library)
                 found = list(self._disturbed(library, disk))

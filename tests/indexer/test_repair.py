@@ -173,7 +173,7 @@ def test_library_json_and_left_overs(two):
     report = repair_library(two)
     assert report.done == (
         "LIBRARY.json was missing or unreadable: written again",
-        "deleted what a killed build left: generations/gen-000003.building-7",
+        "deleted what nothing refers to: generations/gen-000003.building-7",
     )
     assert verify_library(two).sound
 
@@ -207,3 +207,21 @@ def test_steps_are_told(two):
     told = []
     repairing.repair_library(two, progress=lambda done, total: told.append((done, total)))
     assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_an_orphaned_shard_that_is_damaged_goes(two):
+    folder = two / "work/shards/joint-deadbeef"
+    folder.mkdir()
+    (folder / "000001.f16").write_bytes(bytes(100))
+    (folder / "000001.json").write_text('{"sha256": "0"}')
+    assert not verify_library(two).sound
+    assert repair_library(two).done == ("deleted what nothing refers to: work/shards/joint-deadbeef",)
+    assert verify_library(two).sound
+
+
+def test_generations_that_are_gone_altogether_come_back_from_work(two):
+    before = hashes(two)
+    shutil.rmtree(two / "generations")
+    report = repair_library(two)
+    assert (report.generation, report.pieces) == ("gen-000003", 6)
+    assert hashes(two) == before
