@@ -10,6 +10,7 @@ import json
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from mmbert.console import print_json
@@ -47,6 +48,18 @@ lap("second_question")
 laps["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps(laps))
 """
+
+
+def command_seconds(library: Path, weights: str | None = None, runs: int = 3) -> float:
+    """Median seconds of ``mmbert search LIBRARY WORDS`` from start to end."""
+    command = [sys.executable, "-m", "mmbert", "search", str(library), "a lively jig in D major", "--json"]
+    command += ["--weights", weights] if weights else []
+    laps = []
+    for _ in range(runs):
+        begun = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        laps.append(time.perf_counter() - begun)
+    return statistics.median(laps)
 
 
 def main() -> int:

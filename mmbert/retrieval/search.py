@@ -93,7 +93,7 @@ def search(
         keep &= lies_in(generation.pieces.path, folder)
     if like is not None and (own := generation.row_of(like.uid)) is not None:
         keep[own] = False
-    evidence = _look(generation, embedder, query, like, unit)
+    evidence = _look(generation, embedder, query, like, unit, keep)
     ranked = ranking(evidence.fused, np.flatnonzero(keep))
     rows = arranged(generation, ranked, order, compares=like is not None or bool(query.words))
     shares = shares_beaten(evidence.fused)
@@ -116,12 +116,14 @@ def _look(
     query: Query,
     like: Example | None,
     unit: str | None,
+    keep: np.ndarray,
 ) -> _Evidence:
     n = generation.n_pieces
     # Beside an example, words that were all understood ("like this, but slower") have no further meaning.
     speaks = bool(query.meaning.strip()) and (like is None or bool(query.lexical))
-    meaning = by_meaning(generation, np.asarray(embedder().embed_texts([query.meaning]))[0]) if speaks and n else None
-    example = by_meaning(generation, like.vector) if like is not None and n else None
+    vector = np.asarray(embedder().embed_texts([query.meaning]))[0] if speaks and n else None
+    meaning = by_meaning(generation, vector, keep) if vector is not None else None
+    example = by_meaning(generation, like.vector, keep) if like is not None and n else None
     words = by_words(generation, query.lexical)
     answers = np.array([fits(generation, c, unit) for c in query.conditions], dtype=np.int8).reshape(
         len(query.conditions), n
@@ -130,8 +132,8 @@ def _look(
         meaning=None if meaning is None else meaning.similarity,
         example=None if example is None else example.similarity,
         words=words,
-        conditions=by_conditions(generation, query.conditions, unit),
-        tier=named(generation, query.conditions),
+        conditions=by_conditions(answers),
+        tier=named(answers, query.conditions),
     )
     return _Evidence(words, meaning, example, answers == 1, answers == 0, fused)
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmbert.facets import fold
-from mmbert.retrieval.conditions import fits
 from mmbert.types import Condition, Facets, Place
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
 PIECES, WINDOWS = "joint/pieces", "joint/windows"
 WINDOW_ROWS = 4096  # passages looked at; a piece whose best passage is not among them counts by its own vector
+ENOUGH = 300  # pieces: more than are shown and compared for versions
 TEXT_HITS = 300  # pieces of which the texts are compared with the words
 BM25_SHARE = 0.05
 HALF_FOUND = 0.5**2 * (1 - BM25_SHARE)  # the least that a piece has of by_words whose texts hold half of the words
@@ -33,17 +33,41 @@ class Meaning:
     similarity: np.ndarray
 
 
-def by_meaning(generation: Generation, vector: np.ndarray) -> Meaning:
-    """Compare a unit vector (float32 [d]) with all pieces and the nearest passages."""
+def by_meaning(generation: Generation, vector: np.ndarray, keep: np.ndarray | None = None) -> Meaning:
+    """Compare a unit vector (float32 [d]) with all pieces and the nearest passages.
+
+    What is usual in a library does not depend on a filter: passages are looked for among all. Where they are of few
+    pieces that the filter keeps, the kept ones' own are looked for as well, so that it hides no better passage of theirs.
+
+    Args:
+        generation: The open library.
+        vector: float32 [d], unit length.
+        keep: bool [n_pieces], the pieces that may be shown; None for all.
+    """
     similarity = np.full(generation.n_pieces, -1.0, dtype=np.float32)
     if generation.n_pieces:
         found, rows = generation.vectors.search(PIECES, vector[None], generation.n_pieces)
         similarity[rows[0]] = found[0]
-    n_windows = min(len(generation.windows), WINDOW_ROWS)
-    if n_windows:
-        found, rows = generation.vectors.search(WINDOWS, vector[None], n_windows)
-        np.maximum.at(similarity, generation.windows.piece[rows[0]], found[0])
+    pieces = _look_into(generation, vector, similarity, None)
+    if keep is not None and not keep.all() and len(generation.windows) > WINDOW_ROWS:
+        shown = np.zeros(generation.n_pieces, bool)
+        shown[pieces] = True
+        if np.count_nonzero(shown & keep) < min(ENOUGH, np.count_nonzero(keep)):
+            _look_into(generation, vector, similarity, keep[generation.windows.piece])
     return Meaning(vector, np.clip(similarity, -1.0, 1.0))
+
+
+def _look_into(
+    generation: Generation, vector: np.ndarray, similarity: np.ndarray, allowed: np.ndarray | None
+) -> np.ndarray:
+    """Raise each piece's similarity to that of its best passage found; returns the pieces of the passages."""
+    n = min(len(generation.windows) if allowed is None else np.count_nonzero(allowed), WINDOW_ROWS)
+    if not n:
+        return np.zeros(0, np.int64)
+    found, rows = generation.vectors.search(WINDOWS, vector[None], n, allowed)
+    pieces = generation.windows.piece[rows[0]]
+    np.maximum.at(similarity, pieces, found[0])
+    return pieces
 
 
 def by_words(generation: Generation, lexical: str) -> np.ndarray:
@@ -81,20 +105,23 @@ def texts_of(generation: Generation, rows: Sequence[int]) -> dict[int, list[tupl
     return found
 
 
-def by_conditions(generation: Generation, conditions: Sequence[Condition], pace_unit: str | None) -> np.ndarray:
-    """Share of the conditions that each piece fits, float32 [n_pieces]; unknown counts half."""
-    if not conditions:
-        return np.zeros(generation.n_pieces, dtype=np.float32)
-    each = np.stack([fits(generation, c, pace_unit) for c in conditions])
-    return np.where(each < 0, UNKNOWN_FITS, each).mean(axis=0).astype(np.float32)
+def by_conditions(answers: np.ndarray) -> np.ndarray:
+    """Share of the conditions that each piece fits, float32 [n_pieces]; unknown counts half.
+
+    Args:
+        answers: int8 [conditions, n_pieces], as :func:`mmbert.retrieval.conditions.fits` gives them.
+    """
+    if not len(answers):
+        return np.zeros(answers.shape[1], dtype=np.float32)
+    return np.where(answers < 0, UNKNOWN_FITS, answers).mean(axis=0).astype(np.float32)
 
 
-def named(generation: Generation, conditions: Sequence[Condition]) -> np.ndarray:
+def named(answers: np.ndarray, conditions: Sequence[Condition]) -> np.ndarray:
     """How much of a piece was asked for by name, int [n_pieces]: 2 for its title, 1 for its composer."""
-    tier = np.zeros(generation.n_pieces, dtype=np.int64)
-    for c in conditions:
+    tier = np.zeros(answers.shape[1], dtype=np.int64)
+    for c, fit in zip(conditions, answers, strict=True):
         if c.facet in ("title", "composer") and c.operator in ("=", "~"):
-            tier += (fits(generation, c) == 1) * (2 if c.facet == "title" else 1)
+            tier += (fit == 1) * (2 if c.facet == "title" else 1)
     return tier
 
 
