@@ -2,10 +2,10 @@
 
 python benchmarks/query.py [--json] [--windows 10000 1000000] [--folder DIR] [--weights DIR] [--library LIBRARY]
 
-Libraries of synthetic rows around the demo library's real ones are written (benchmarks/synthetic.py; kept in DIR where one
-is given) and opened by the ordinary code, each in a fresh process. ``own`` is all that is neither the text model nor
-FAISS. ``FAISS alone`` looks for the same number of rows in the same vectors and does nothing else. Recall is that of the
-ten nearest pieces (a piece counts by its best row) against NumPy over every row.
+Libraries of synthetic rows around the demo library's real ones are written (benchmarks/synthetic.py; kept in DIR where
+one is given) and opened by the ordinary code, each in a fresh process. ``own`` is all that is neither the text model
+nor FAISS. ``FAISS alone`` looks for the same number of rows in the same vectors and does nothing else. Recall is that
+of the ten nearest pieces (a piece counts by its best row) against NumPy over every row.
 """
 
 from __future__ import annotations
@@ -36,12 +36,10 @@ from mmbert.types import Condition
 SHARES = (0.001, 0.01, 0.2, 0.5)  # of the pieces that a filter keeps
 OF_EACH = 40  # questions of a kind
 SEED = 11
-FORMS = "jig hymn waltz reel march song minuet air polka lullaby nocturne prelude ballad mazurka".split()
-MOODS = "lively slow sad bright solemn gentle wild dreamy dark playful majestic plain restless warm".split()
-KEYS = "C G D A F Bb Eb E".split()
-THINGS = (
-    "morning harbour winter battle forest wedding river evening machine garden storm market mountain candle"
-).split()
+FORMS = "jig hymn waltz reel march song minuet air polka lullaby nocturne prelude ballad mazurka"
+MOODS = "lively slow sad bright solemn gentle wild dreamy dark playful majestic plain restless warm"
+KEYS = "C G D A F Bb Eb E"
+THINGS = "morning harbour winter battle forest wedding river evening machine garden storm market mountain candle"
 
 
 class Clock:
@@ -67,11 +65,11 @@ def questions(generation: Generation) -> dict[str, list[dict[str, Any]]]:
     """Questions by kind; no words are asked twice."""
     rng = np.random.default_rng(SEED)
 
-    def one(words: list[str]) -> str:
-        return words[int(rng.integers(len(words)))]
+    def one(words: str) -> str:
+        return str(rng.choice(words.split()))
 
     def described(i: int) -> str:
-        return f"a {one(MOODS)} {one(FORMS)} in {one(KEYS)} {one(['major', 'minor'])} for {one(THINGS)} {i}"
+        return f"a {one(MOODS)} {one(FORMS)} in {one(KEYS)} {one('major minor')} for {one(THINGS)} {i}"
 
     asked = {
         "words with facets": [{"words": described(i)} for i in range(OF_EACH)],

@@ -37,7 +37,7 @@ def by_meaning(generation: Generation, vector: np.ndarray, keep: np.ndarray | No
     """Compare a unit vector (float32 [d]) with all pieces and the nearest passages.
 
     What is usual in a library does not depend on a filter: passages are looked for among all. Where they are of few
-    pieces that the filter keeps, the kept ones' own are looked for as well, so that it hides no better passage of theirs.
+    pieces that the filter keeps, the kept ones' own are looked for as well, so that no better passage is overlooked.
 
     Args:
         generation: The open library.
@@ -52,7 +52,7 @@ def by_meaning(generation: Generation, vector: np.ndarray, keep: np.ndarray | No
     if keep is not None and not keep.all() and len(generation.windows) > WINDOW_ROWS:
         shown = np.zeros(generation.n_pieces, bool)
         shown[pieces] = True
-        if np.count_nonzero(shown & keep) < min(ENOUGH, np.count_nonzero(keep)):
+        if int((shown & keep).sum()) < min(ENOUGH, int(keep.sum())):
             _look_into(generation, vector, similarity, keep[generation.windows.piece])
     return Meaning(vector, np.clip(similarity, -1.0, 1.0))
 
@@ -61,7 +61,7 @@ def _look_into(
     generation: Generation, vector: np.ndarray, similarity: np.ndarray, allowed: np.ndarray | None
 ) -> np.ndarray:
     """Raise each piece's similarity to that of its best passage found; returns the pieces of the passages."""
-    n = min(len(generation.windows) if allowed is None else np.count_nonzero(allowed), WINDOW_ROWS)
+    n = min(len(generation.windows) if allowed is None else int(allowed.sum()), WINDOW_ROWS)
     if not n:
         return np.zeros(0, np.int64)
     found, rows = generation.vectors.search(WINDOWS, vector[None], n, allowed)
