@@ -59,7 +59,7 @@ def write_music(folder: Path) -> None:
 
 
 @contextmanager
-def served(library: Path, weights: Path, port: int | None = None) -> Iterator[str]:
+def served(library: Path, weights: Path, port: int | None = None, password: str | None = None) -> Iterator[str]:
     """A library served as a page until the block ends; its address."""
     import uvicorn
     from mmbert_ui.page import build_app
@@ -68,7 +68,8 @@ def served(library: Path, weights: Path, port: int | None = None) -> Iterator[st
     from mmbert.api import Library
 
     listening: socket.socket = listen("127.0.0.1", port)
-    config = uvicorn.Config(build_app(Library.open(library, weights)), log_level="error", timeout_graceful_shutdown=1)
+    app = build_app(Library.open(library, weights), password=password)
+    config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
