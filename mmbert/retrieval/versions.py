@@ -109,12 +109,15 @@ class _Leaders:
         most: How many leaders are compared with.
     """
 
+    _NONE = np.zeros(0, np.int64)
+
     def __init__(self, generation: Generation, order: np.ndarray, most: int) -> None:
         self._generation, self._order = generation, order
         self._places: list[int] = []
         self._vectors = np.zeros((most, generation.vectors.dim), np.float32)
         self._sizes = np.zeros((most, 4))
         self._start, self._block, self._block_sizes = 0, self._vectors[:0], self._sizes[:0]
+        self._near: dict[int, np.ndarray] | None = None  # place -> leaders of nearly the same vector
 
     def add(self, place: int) -> None:
         """The piece at this place is one that others may be versions of."""
@@ -125,7 +128,13 @@ class _Leaders:
     def leader(self, place: int) -> int | None:
         """Row of the first leader with the same notes as the piece at this place; None where there is none."""
         vector, size = self._read(place)
-        near = np.flatnonzero(self._vectors[: len(self._places)] @ vector >= SAME_VECTOR)
+        if (n := len(self._places)) < len(self._vectors):
+            near = np.flatnonzero(self._vectors[:n] @ vector >= SAME_VECTOR)
+        else:  # no more leaders come: the rest of the block at once
+            if self._near is None:
+                alike = self._block @ self._vectors.T >= SAME_VECTOR
+                self._near = {int(i) + self._start: np.flatnonzero(alike[i]) for i in np.flatnonzero(alike.any(axis=1))}
+            near = self._near.get(place, self._NONE)
         for i in near[same_size(size, self._sizes[near])] if len(near) else ():
             return int(self._order[self._places[i]])
         return None
@@ -135,7 +144,7 @@ class _Leaders:
         if place >= self._start + len(self._block):
             rows = self._order[place : place + BLOCK]
             self._start, self._block = place, self._generation.vectors.rows("joint/pieces", rows)
-            self._block_sizes = _sizes(self._generation, rows)
+            self._block_sizes, self._near = _sizes(self._generation, rows), None
         return self._block[place - self._start], self._block_sizes[place - self._start]
 
 

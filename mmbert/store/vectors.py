@@ -188,5 +188,7 @@ def _nearest(
         if wanted == open_rows or similarity[wanted - 1] < similarity[n - 1]:
             break
         wanted = min(wanted * 4, open_rows)
-    order = np.lexsort((row, -similarity))[:n]
-    return similarity[order], row[order]
+    if (similarity[1:] == similarity[:-1]).any():  # else they are in order already
+        order = np.lexsort((row, -similarity))
+        similarity, row = similarity[order], row[order]
+    return similarity[:n], row[:n]
