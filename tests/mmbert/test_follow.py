@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from mmbert_indexer.build import build_library
+from mmbert_indexer.gc import collect_garbage
+from mmbert_indexer.repair import repair_library
 
 from mmbert import follow
 from mmbert.api import Library
@@ -150,6 +152,20 @@ def test_a_reader_lives_on_when_its_generation_is_deleted(served: Served) -> Non
         assert len(library.search("jig", limit=100).hits) == 3
         assert library.rejects() == []
         assert library.status()["rejected"] == 0
+
+
+def test_a_reader_lives_on_through_gc_and_repair(served: Served) -> None:
+    with served.follower.reading() as library:
+        for _ in range(3):
+            served.add(1)
+        collect_garbage(served.path)
+        served.break_current()
+        repair_library(served.path)
+        assert not library.generation.folder.exists()
+        assert len(library.search("jig", limit=100).hits) == 3
+    assert served.follower.look()
+    assert served.pieces() == 6
+    assert served.notice() == ""
 
 
 def test_what_cannot_be_opened_leaves_the_old_one_serving_with_a_notice(served: Served) -> None:

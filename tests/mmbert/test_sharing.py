@@ -118,3 +118,15 @@ def test_the_weights_are_loaded_once_by_however_many(monkeypatch: pytest.MonkeyP
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(embedder.embed_texts, [["a"], ["b"], ["c"], ["d"]]))
     assert loads == ["some weights"]
+
+
+def test_words_read_among_others_get_the_vectors_that_they_get_alone(tiny_weights: Path) -> None:
+    texts = ["slow", "a lively jig in D major", "hymn " * 60, "waltz", "something sad for two voices"] * 2
+    texts = [f"{t} {n}" for n, t in enumerate(texts)]
+    embedder = SharedEmbedder(tiny_weights)
+    with ThreadPoolExecutor(len(texts)) as pool:
+        together = list(pool.map(lambda t: (embedder.embed_texts([t])[0], embedder.language([t])[0]), texts))
+    direct = Embedder.from_pretrained(tiny_weights)
+    for text, (vector, mean) in zip(texts, together, strict=True):
+        assert np.allclose(vector, direct.embed_texts([text])[0], atol=1e-5)
+        assert np.allclose(mean, direct.language([text])[0], atol=1e-5)

@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import quote
@@ -161,6 +162,17 @@ def test_similar_and_piece_agree_too(site, home):
     assert client.predict(hit["id"], api_name="/piece") == named(piece)
     assert piece["facets"] == hit["facets"]
     assert piece["path"] == "Music/jig.abc"
+
+
+def test_many_at_once_get_what_each_gets_alone(site):
+    asked = [f"q={quote(w)}&limit=7" for w in ("slow tune", "jig", "a tune in D major", "ann", "sad and low", "3")]
+    alone = [get(f"{site}/api/search?{a}") for a in asked]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda n: get(f"{site}/api/search?{asked[n % len(asked)]}"), range(48)))
+    for n, answer in enumerate(together):
+        expected = alone[n % len(asked)]
+        assert [h["id"] for h in answer["hits"]] == [h["id"] for h in expected["hits"]]
+        assert [h["why"] for h in answer["hits"]] == [h["why"] for h in expected["hits"]]
 
 
 def test_every_public_name_is_one_of_ours(site):
