@@ -71,8 +71,9 @@ class Follower:
             while not self._stopping.wait(every_s):
                 self.look()
 
-        self._thread = threading.Thread(target=watch, name="follow", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=watch, name="follow", daemon=True)
+        thread.start()
+        self._thread = thread  # once it can be joined: a close may come meanwhile
 
     def look(self) -> bool:
         """Take over a newer state; whether there was one. What goes wrong becomes the library's notice."""

@@ -14,6 +14,10 @@ ABOUT = f"""
 <p>Write as you would say it: <q>a lively jig in D major</q>, <q>slow four-part hymn in a minor key</q>, <q>Bach</q>,
 <q>without drums</q>. What was understood appears as chips above the results. A chip is a wish: pieces that fit come
 first, others stay. Click a chip to make it a filter that excludes; its × takes it out of the question.</p>
+<h2>Filters and order</h2>
+<p>Filters leave pieces out; their values are those of this library. The order arranges all that is found: without words
+or an example everything that passes the filters, else the hundred best. What is set shows as chips above the results,
+and stands in the page's address: send it, or keep it as a bookmark.</p>
 <h2>Asking with a piece</h2>
 <p>Choose a file, drop one anywhere on the page, or press <b>More like this</b> on a result. Add words to change
 direction: <q>slower</q>, <q>in a minor key</q>.</p>
@@ -30,12 +34,16 @@ the library. Nothing on this page is fetched from or sent to another machine.</p
 <p><b>close</b>, <b>related</b> and <b>loose</b> say how a piece ranks against pieces taken at random; hold the pointer
 over the word for the numbers. <b>Why</b> is true of that very piece. The box in the roll is the place that fits best,
 and Play starts there. A length without a stated tempo counts 120 beats a minute.</p>
+<h2>Keeping the library up to date</h2>
+<p><b>Look for changes</b> on the Library tab reads new and changed files of the folders that the library was built
+from. You can search meanwhile, and stop it: what is done is kept.</p>
 <h2>Keys</h2>
 <dl>
 <dt>/</dt><dd>to the search box</dd>
 <dt>Enter</dt><dd>search; on a roll: play from the place that fits</dd>
 <dt>← →</dt><dd>on a roll: five seconds back or on</dd>
-<dt>Esc</dt><dd>stop the sound</dd>
+<dt>↑ ↓</dt><dd>in a card's ⋯ menu</dd>
+<dt>Esc</dt><dd>close the menu, stop the sound</dd>
 </dl>
 </section>
 """
