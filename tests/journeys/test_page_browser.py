@@ -295,3 +295,29 @@ def test_the_playhead_is_where_the_sound_is(page):
         assert abs(drawn - told) <= 2 * pixel + 0.02
         assert abs(told - heard) < 0.1
     assert {round(3 * told / length) for _, told, _ in heads} >= {0, 2, 3}
+
+
+DATA = Path(__file__).parents[1] / "data"
+DROP = """({ bytes, name }) => { const data = new DataTransfer();
+  data.items.add(new File([new Uint8Array(bytes)], name));
+  for (const event of ['dragover', 'drop'])
+    document.querySelector('h1').dispatchEvent(
+      new DragEvent(event, { bubbles: true, cancelable: true, dataTransfer: data })); }"""
+
+
+def test_every_format_is_taken_by_choosing_and_by_dropping(page):
+    for source, name in (
+        ("waltz.mid", "a.mid"), ("hymn.musicxml", "b.musicxml"), ("hymn.musicxml", "c.xml"),
+        ("hymn.mxl", "d.mxl"), ("book.abc", "e.abc"),
+    ):  # fmt: skip
+        data = (DATA / source).read_bytes()
+        for way in ("choose", "drop"):
+            if way == "choose":
+                page.set_input_files("input[type=file]", {"name": name, "mimeType": "", "buffer": data})
+            else:
+                page.evaluate(DROP, {"bytes": list(data), "name": f"dropped-{name}"})
+            shown = name if way == "choose" else f"dropped-{name}"
+            page.wait_for_selector(f".mm-example:has-text('file {shown}')")
+            assert page.locator(".card").count() == 10
+            assert "Notes" in page.locator(".mm-example .mm-facts").inner_text()
+            assert page.locator(".mm-example canvas").count() == 1

@@ -15,8 +15,8 @@ from mmbert_ui.state import Site
 from mmbert.errors import LibraryError
 
 
-def ended(builder: Builder) -> dict:
-    for _ in range(400):
+def ended(builder: Builder, seconds: float = 8) -> dict:
+    for _ in range(int(seconds / 0.02)):
         if builder.view()["state"] not in ("running", "stopping"):
             return builder.view()
         time.sleep(0.02)
@@ -80,6 +80,24 @@ def test_no_build_begins_that_would_lose_pieces_or_cannot_write(builder, tmp_pat
     (tmp_path / "library").chmod(0o555)
     assert "read-only" in str(builder.obstacle())
     (tmp_path / "library").chmod(0o755)
+
+
+def test_beside_another_build_none_begins(tmp_path, tiny_weights):
+    from mmbert_indexer.build import build_library
+    from mmbert_indexer.lock import build_lock
+
+    from mmbert.embed import Embedder
+
+    (tmp_path / "music").mkdir()
+    (tmp_path / "music" / "a.abc").write_text("X:1\nT:A tune\nM:6/8\nL:1/8\nK:D\n|:DFA dfa|gec d3:|\n")
+    library = tmp_path / "library"
+    build_library(library, [tmp_path / "music"], Embedder.from_pretrained(tiny_weights))
+    builder = Builder(library, lambda: [str(tmp_path / "music")], tiny_weights)
+    with build_lock(library):
+        builder.start()
+        said = ended(builder, seconds=60)
+    assert said["state"] == "failed"
+    assert "Another build is running" in said["error"]["fault"]
 
 
 def test_the_routes_take_no_path_and_say_what_is_in_the_way(library, tmp_path):
