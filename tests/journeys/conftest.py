@@ -45,10 +45,16 @@ def browser() -> Iterator:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def context(browser):
+    """One browser profile: Gradio's scripts are fetched once and come from its cache from then on."""
+    return browser.new_context(viewport={"width": 1280, "height": 1000})
+
+
 @pytest.fixture
-def page(browser, url) -> Iterator:
+def page(context, url) -> Iterator:
     """An open page; the test fails on any outside request, dialog, page error or console error."""
-    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page = context.new_page()
     page.set_default_timeout(30_000)
     wrong = wrongs(page, url)
     page.goto(url)
