@@ -127,10 +127,13 @@ class _Leaders:
 
     def leader(self, place: int) -> int | None:
         """Row of the first leader with the same notes as the piece at this place; None where there is none."""
+        full = len(self._places) == len(self._vectors)  # no more leaders come: the rest of a block is compared at once
+        if full and self._near is not None and place < self._start + len(self._block) and place not in self._near:
+            return None
         vector, size = self._read(place)
-        if (n := len(self._places)) < len(self._vectors):
-            near = np.flatnonzero(self._vectors[:n] @ vector >= SAME_VECTOR)
-        else:  # no more leaders come: the rest of the block at once
+        if not full:
+            near = np.flatnonzero(self._vectors[: len(self._places)] @ vector >= SAME_VECTOR)
+        else:
             if self._near is None:
                 alike = self._block @ self._vectors.T >= SAME_VECTOR
                 self._near = {int(i) + self._start: np.flatnonzero(alike[i]) for i in np.flatnonzero(alike.any(axis=1))}
