@@ -1,7 +1,7 @@
 """A reading process: takes requests on its standard input, answers with frames on its standard output.
 
 It imports no torch, holds no library open, and may be ended at any moment. Started by
-:mod:`mmbert_indexer.workers` as ``python -m mmbert_indexer.worker``.
+:mod:`mmbert_indexer.workers` as ``python -m mmbert_indexer.worker SECONDS``.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from mmbert_indexer.reading import FileChanged, results
 from mmbert_indexer.wire import END, READY, frame, read_request
 
 READ_MEMORY = 4 << 30  # bytes of address space
-READ_SECONDS = 30.0  # without a piece
+READ_SECONDS = 30  # of processor time, without a piece
 _MEMORY = ("needs more memory to be measured than there is", "It is probably damaged", "E_MEMORY")
 
 
-def main() -> None:
-    """Answer requests until the input ends."""
+def main(seconds: int) -> None:
+    """Answer requests until the input ends; ``seconds`` of processor time a piece, then the system ends the process."""
     # Ctrl-C reaches the whole group of processes; it is the build that decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (READ_MEMORY, READ_MEMORY))
@@ -33,18 +33,18 @@ def main() -> None:
     out.write(frame(READY))
     out.flush()
     for line in sys.stdin.buffer:
-        answer(line, out)
+        answer(line, out, seconds)
 
 
-def answer(line: bytes, out: BinaryIO) -> None:
+def answer(line: bytes, out: BinaryIO, seconds: int) -> None:
     """All frames for one request."""
     request = read_request(line)
-    _more_time()
+    _more_time(seconds)
     try:
         for result in results(request):
             out.write(frame(result))
             out.flush()
-            _more_time()
+            _more_time(seconds)
     except (FileChanged, OSError) as e:
         out.write(frame(e))
     except MemoryError:
@@ -54,12 +54,13 @@ def answer(line: bytes, out: BinaryIO) -> None:
     out.flush()
 
 
-def _more_time() -> None:
-    """Processor time until the next piece: what hangs after its build was killed ends by itself."""
+def _more_time(seconds: int) -> None:
+    """Until the next piece. The processor's time, so that a busy machine makes no file late; what spins after its build
+    was killed ends by itself."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    limit = int(usage.ru_utime + usage.ru_stime + READ_SECONDS) + 1
+    limit = int(usage.ru_utime + usage.ru_stime + seconds) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]))

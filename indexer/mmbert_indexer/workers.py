@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import queue
 import selectors
+import signal
 import subprocess
 import sys
 import threading
@@ -20,12 +21,13 @@ from mmbert_indexer.worker import READ_SECONDS
 
 FILES_AHEAD = 8  # a process, waiting to be read or to be used
 PIECES_AHEAD = 16  # of a file: a tune book does not fill the memory
+PATIENCE = 4  # a process that is given no processor is waited for so many times as long
 _CRASHED = (
     "ended the process that reads it, twice",
     "It is probably damaged: please report it with the file",
     "E_CRASH",
 )
-_LATE = ("gave no piece within {:.0f} seconds", "It is probably damaged, or far too large", "E_TIMEOUT")
+_LATE = ("gave no piece within {} seconds", "It is probably damaged, or far too large", "E_TIMEOUT")
 
 
 def default_workers() -> int:
@@ -196,7 +198,7 @@ class _Driver(threading.Thread):
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
         # One thread each: the pool is the parallelism, and threads take address space.
         environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        command = [sys.executable, "-P", "-m", "mmbert_indexer.worker"]
+        command = [sys.executable, "-P", "-m", "mmbert_indexer.worker", str(READ_SECONDS)]
         pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL  # nowhere: what C libraries say of damaged files
         try:
             process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nowhere, env=environment, bufsize=0)
@@ -216,16 +218,16 @@ class _Driver(threading.Thread):
 
         Raises:
             _Gone: it ended.
-            _Late: it gave nothing for :data:`READ_SECONDS`.
+            _Late: it was ended for its use of the processor, or waits for what never comes.
         """
         parts = bytearray()
         with selectors.DefaultSelector() as selector:
             selector.register(self._stdout, selectors.EVENT_READ)
             while len(parts) < n:
-                if not selector.select(READ_SECONDS):
+                if not selector.select(PATIENCE * READ_SECONDS):
                     raise _Late
                 if not (data := os.read(self._stdout.fileno(), n - len(parts))):
-                    raise _Gone
+                    raise _Late if self._process and self._process.wait() == -signal.SIGXCPU else _Gone
                 parts += data
         return bytes(parts)
 
