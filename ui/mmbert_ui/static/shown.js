@@ -98,6 +98,7 @@ export class Shown {
     const subject = words ? ` for “${words}”` : "";
     const example = view.example ? ` like “${view.example.title}”` : "";
     const arranged = view.arranged ? `: the hundred best, ${ARRANGED[order]}` : "";
+    if (!view.cards.length) return `Nothing found${subject}${example}`;
     return `${view.cards.length} of ${plural(view.total, "piece")}${subject}${example}${arranged}`;
   }
 
