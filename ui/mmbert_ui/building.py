@@ -67,8 +67,8 @@ class Builder:
 
         try:
             refuse_read_only(self.library)
-        except LibraryError as e:
-            return e
+        except LibraryError:
+            return LibraryError("", "This library is read-only", "It can be searched, but not be built again here")
         sources = list(self._sources())
         gone = [s for s in sources if not os.access(s, os.R_OK)]
         if not sources or len(gone) == len(sources):
@@ -76,7 +76,7 @@ class Builder:
             return LibraryError("", fault, "The library can be searched, but not be built again here")
         if gone:
             hint = "A build would take its pieces out. Connect it, or run mmbert index build in a terminal"
-            return LibraryError(gone[0], "is not there", hint)
+            return LibraryError(f"The folder {Path(gone[0]).name}", "is not there", hint)
         return None
 
     def stop(self) -> None:
