@@ -84,7 +84,7 @@ LARGEST: dict[str, tuple[str, Callable[[], bytes]]] = {
     "elements": (".musicxml", _xml(b"<x/>")),
     "attributes": (".musicxml", _xml(b"<x a='1' b='2'/>")),
     "texts of elements": (".musicxml", _xml(b"<x>texttexttext</x>\n")),
-    "notes of MusicXML": (".musicxml", _measures(10, _NOTE * 39_000)),
+    "notes of MusicXML": (".musicxml", _measures(10, _NOTE * 29_000)),
     "measures": (".musicxml", _measures(29_000, _NOTE)),
     "ragged parts": (".musicxml", _ragged),
     "packed elements": (".mxl", _packed(_varied)),

@@ -56,7 +56,7 @@ class Limits:
     ratio_from: int = MIB
     members: int = 100
     xml_depth: int = 64
-    xml_elements: int = 2_000_000
+    xml_elements: int = 1_500_000
     tunes: int = 50_000
     tune_bytes: int = MIB // 4
     part_order: int = 1000
