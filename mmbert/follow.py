@@ -83,8 +83,11 @@ class Follower:
                 return self._look(held, LibraryFolder(held.path))
             except LibraryError as e:
                 held.generation.notice = f"{e} Serving {held.generation.name}, which was opened before"
-            except Exception:  # the thread must go on
+            except Exception as e:  # the thread must go on, and tries again: files may be short for a moment
                 log.exception("%s could not be looked at again", held.path)
+                self._refused = ""
+                fault = f"The newest build cannot be opened now ({type(e).__name__})"
+                held.generation.notice = f"{fault}. Serving {held.generation.name}, which was opened before"
             return False
 
     def close(self) -> None:

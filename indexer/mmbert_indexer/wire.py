@@ -11,14 +11,15 @@ import struct
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from mmbert.errors import ItemError
 from mmbert.prepare import Prepared
 from mmbert.symbolic.score import KEY, METRE, NOTE, TEMPO, Part, Score
-from mmbert.types import Facets, Item, Place, Source
+from mmbert.symbolic.windows import PASSAGE_NOTES
+from mmbert.types import Facets, Item, Kind, Place, Source
 from mmbert_indexer.reading import FileChanged, Found, Request
 from mmbert_indexer.scan import FileState
 
@@ -78,8 +79,19 @@ def read_frame(take: Callable[[int], bytes]) -> Found | ItemError | FileChanged 
         raise BadFrame(f"a head of {length} bytes")
     try:
         return _message(json.loads(take(length)), take)
-    except (ValueError, TypeError, KeyError, AttributeError) as e:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as e:
         raise BadFrame(str(e)) from e
+
+
+def belongs(message: Found | ItemError | FileChanged | OSError, request: Request) -> bool:
+    """Whether a message speaks of the file that was asked for, and of no other."""
+    state = request.state
+    if isinstance(message, FileChanged):
+        return message.state.path == state.path
+    if isinstance(message, Found) and isinstance(message.ready, Prepared):
+        source = message.ready.item.source
+        return (str(source.path), source.sha256, source.number) == (state.path, state.sha256, message.number)
+    return True
 
 
 def _head(message: Found | ItemError | FileChanged | OSError, arrays: list[bytes]) -> dict[str, Any]:
@@ -108,7 +120,11 @@ def _message(head: dict[str, Any], take: Callable[[int], bytes]) -> Any:
         elif "refused" in head:
             ready = _error(head["refused"])
         score = _score(head["score"], take) if "score" in head else None
-        return Found(int(head["number"]), head["kind"], head["metadata"], ready, float(head["parse_seconds"]), score)
+        number, kind, metadata = int(head["number"]), head["kind"], head["metadata"]
+        words = isinstance(metadata, dict) and all(isinstance(v, str) for v in metadata.values())
+        if number < 0 or kind not in get_args(Kind) or not words:
+            raise BadFrame("a piece that cannot be")
+        return Found(number, kind, metadata, ready, float(head["parse_seconds"]), score)
     if head["is"] == "refused":
         return _error(head["refused"])
     if head["is"] == "changed":
@@ -150,12 +166,32 @@ def _prepared(head: dict[str, Any], take: Callable[[int], bytes]) -> Prepared:
             raise BadFrame(f"{rows} rows")
         flat = np.frombuffer(take(rows * size_of), dtype=kind)
         arrays[name] = flat.reshape(-1, columns) if columns else flat
+    if not _consistent(**arrays):
+        raise BadFrame("octuples that cannot be")
     return Prepared(
         item=Item(head["kind"], Source(Path(path), sha256, number, size), head["metadata"]),
         facets=Facets.from_known(own["facets"]),
         places=tuple(Place(*p) for p in own["places"]),
         seconds=(float(own["seconds"][0]), float(own["seconds"][1])),
         **arrays,
+    )
+
+
+def _consistent(
+    tokens: np.ndarray, passages: np.ndarray, segments: np.ndarray, bars: np.ndarray, spans: np.ndarray
+) -> bool:
+    """Whether the arrays of a piece refer to each other: what the model would take memory for is there."""
+    begin, low, high = spans.T
+    return bool(
+        (passages > 0).all()
+        and (passages <= PASSAGE_NOTES).all()
+        and passages.sum() == len(tokens) == len(segments)
+        and (segments >= 0).all()
+        and (segments < len(bars)).all()
+        and (begin >= 0).all()
+        and (low >= 0).all()
+        and (low < high).all()
+        and (high <= len(bars)).all()
     )
 
 

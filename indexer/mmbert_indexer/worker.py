@@ -25,7 +25,7 @@ def main(seconds: int) -> None:
     """Answer requests until the input ends; ``seconds`` of processor time a piece, then the system ends the process."""
     # Ctrl-C reaches the whole group of processes; it is the build that decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_AS, (READ_MEMORY, READ_MEMORY))
+    _bound(resource.RLIMIT_AS, READ_MEMORY)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Libraries print what they like: the pipe is for frames alone.
     out = os.fdopen(os.dup(1), "wb")
@@ -58,8 +58,13 @@ def _more_time(seconds: int) -> None:
     """Until the next piece. The processor's time, so that a busy machine makes no file late; what spins after its build
     was killed ends by itself."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    limit = int(usage.ru_utime + usage.ru_stime + seconds) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+    _bound(resource.RLIMIT_CPU, int(usage.ru_utime + usage.ru_stime + seconds) + 1)
+
+
+def _bound(what: int, most: int) -> None:
+    """Set a soft limit, within what the system allows us."""
+    hard = resource.getrlimit(what)[1]
+    resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 if __name__ == "__main__":

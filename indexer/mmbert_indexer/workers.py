@@ -16,7 +16,7 @@ from typing import IO, Any, Protocol, cast
 
 from mmbert.errors import ItemError, UsageError
 from mmbert_indexer.reading import FileChanged, Found, Request, results
-from mmbert_indexer.wire import END, READY, BadFrame, read_frame, request_line
+from mmbert_indexer.wire import END, READY, BadFrame, belongs, read_frame, request_line
 from mmbert_indexer.worker import READ_SECONDS
 
 FILES_AHEAD = 8  # a process, waiting to be read or to be used
@@ -32,7 +32,7 @@ _LATE = ("gave no piece within {} seconds", "It is probably damaged, or far too 
 
 def default_workers() -> int:
     """One reading process a core, without the one that the model needs."""
-    return max(1, (os.cpu_count() or 1) - 1)
+    return max(1, len(os.sched_getaffinity(0)) - 1)
 
 
 class Readers(Protocol):
@@ -73,46 +73,76 @@ class WorkerPool:
 
     def __init__(self, n: int) -> None:
         self._n = n
-        self._waiting: queue.SimpleQueue[tuple[Request, queue.Queue[Any]] | None] = queue.SimpleQueue()
-        self._threads: list[_Driver] = []
+        self._opening = _Opening()
 
     def read(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Iterator[Found | ItemError]]]:
-        """Each request with its results; the next files are being read meanwhile."""
+        """Each request with its results; the next files are being read meanwhile.
+
+        Where the pool is closed meanwhile, by another thread, the results that are still missing are an ``E_STOPPED``.
+        """
+        opening = self._opening
         ahead: deque[tuple[Request, queue.Queue[Any]]] = deque()
         for request in requests:
             answers: queue.Queue[Any] = queue.Queue(PIECES_AHEAD)
             ahead.append((request, answers))
-            self._submit(request, answers)
+            if len(opening.drivers) < self._n:
+                opening.start_one()
+            opening.waiting.put((request, answers))
             if len(ahead) > FILES_AHEAD * self._n:
-                yield _taken(*ahead.popleft())
+                yield _taken(*ahead.popleft(), opening.ended)
         while ahead:
-            yield _taken(*ahead.popleft())
+            yield _taken(*ahead.popleft(), opening.ended)
 
     def close(self) -> None:
-        """End the processes, whatever they are doing."""
-        for thread in self._threads:
-            thread.end()
-            self._waiting.put(None)
-        for thread in self._threads:
-            thread.join()
-        self._threads.clear()
-
-    def _submit(self, request: Request, answers: queue.Queue[Any]) -> None:
-        if len(self._threads) < self._n:
-            thread = _Driver(self._waiting)
-            self._threads.append(thread)
-            thread.start()
-        self._waiting.put((request, answers))
+        """End the processes, whatever they are doing. The next request starts others."""
+        opening, self._opening = self._opening, _Opening()
+        opening.close()
 
 
-def _taken(request: Request, answers: queue.Queue[Any]) -> tuple[Request, Iterator[Found | ItemError]]:
+class _Opening:
+    """The processes of a pool from its first request until it is closed."""
+
+    def __init__(self) -> None:
+        self.waiting: queue.SimpleQueue[tuple[Request, queue.Queue[Any]] | None] = queue.SimpleQueue()
+        self.ended = threading.Event()
+        self.drivers: list[_Driver] = []
+
+    def start_one(self) -> None:
+        """Start a process and the thread that talks to it."""
+        driver = _Driver(self.waiting, self.ended)
+        self.drivers.append(driver)
+        driver.start()
+
+    def close(self) -> None:
+        """End all of them."""
+        self.ended.set()
+        for driver in self.drivers:
+            driver.kill()
+            self.waiting.put(None)
+        for driver in self.drivers:
+            driver.join()
+
+
+def _taken(
+    request: Request, answers: queue.Queue[Any], ended: threading.Event
+) -> tuple[Request, Iterator[Found | ItemError]]:
     def pieces() -> Iterator[Found | ItemError]:
-        while (answer := answers.get()) is not END:
+        while (answer := _next(request, answers, ended)) is not END:
             if isinstance(answer, BaseException) and not isinstance(answer, ItemError):
                 raise answer
             yield answer
 
     return request, pieces()
+
+
+def _next(request: Request, answers: queue.Queue[Any], ended: threading.Event) -> Any:
+    while True:
+        try:
+            return answers.get(timeout=0.5)
+        except queue.Empty:
+            if ended.is_set():
+                fault, hint = "was not read to its end: reading was stopped", "Read it again"
+                raise ItemError(request.state.path, fault, hint, code="E_STOPPED") from None
 
 
 class _Gone(Exception):
@@ -126,33 +156,29 @@ class _Late(Exception):
 class _Driver(threading.Thread):
     """Talks to one process, and starts it anew where it ended."""
 
-    def __init__(self, waiting: queue.SimpleQueue[tuple[Request, queue.Queue[Any]] | None]) -> None:
+    def __init__(
+        self, waiting: queue.SimpleQueue[tuple[Request, queue.Queue[Any]] | None], ended: threading.Event
+    ) -> None:
         super().__init__(daemon=True)
-        self._waiting, self._ended = waiting, False
+        self._waiting, self._ended = waiting, ended
         self._process: subprocess.Popen[bytes] | None = None
         self._stdin: IO[bytes]
         self._stdout: IO[bytes]
 
     def run(self) -> None:
         """Take requests until the pool is closed."""
-        while (job := self._waiting.get()) is not None and not self._ended:
+        while (job := self._waiting.get()) is not None and not self._ended.is_set():
             request, answers = job
             try:
                 self._file(request, answers)
             except Exception as fault:  # a mistake of ours reaches the build, and no thread dies silently
-                _put(answers, fault, self)
+                _put(answers, fault, self._ended)
         self._stop()
 
-    def end(self) -> None:
-        """Stop soon: nothing more is waited for. The pipes are closed by the thread that reads them."""
-        self._ended = True
+    def kill(self) -> None:
+        """End the process. Its pipes are closed by the thread that reads them."""
         if (process := self._process) is not None:
             process.kill()
-
-    @property
-    def ended(self) -> bool:
-        """Whether nobody waits for answers any more."""
-        return self._ended
 
     def _file(self, request: Request, answers: queue.Queue[Any]) -> None:
         path, given = request.state.path, 0
@@ -160,7 +186,7 @@ class _Driver(threading.Thread):
             try:
                 for n, answer in enumerate(self._answers(request)):
                     if n >= given:  # the second time, what the first gave is left out
-                        _put(answers, answer, self)
+                        _put(answers, answer, self._ended)
                         given += 1
                 break
             except (_Gone, BadFrame):
@@ -170,12 +196,12 @@ class _Driver(threading.Thread):
                 self._stop()
                 fault, hint, code = _LATE[0].format(READ_SECONDS), *_LATE[1:]
                 last = True
-            if self._ended:
+            if self._ended.is_set():
                 return
             if last:
-                _put(answers, ItemError(path, fault, hint, code=code), self)
+                _put(answers, ItemError(path, fault, hint, code=code), self._ended)
                 break
-        _put(answers, END, self)
+        _put(answers, END, self._ended)
 
     def _answers(self, request: Request) -> Iterator[Found | ItemError | FileChanged | OSError]:
         if self._process is None:
@@ -185,7 +211,7 @@ class _Driver(threading.Thread):
         except (OSError, ValueError):
             raise _Gone from None
         while (answer := read_frame(self._take)) != END:
-            if isinstance(answer, dict):
+            if isinstance(answer, dict) or not belongs(answer, request):
                 raise BadFrame(str(answer)[:80])
             yield answer
 
@@ -204,11 +230,13 @@ class _Driver(threading.Thread):
             process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nowhere, env=environment, bufsize=0)
             self._process = process
             self._stdin, self._stdout = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
-            if self._ended or read_frame(self._take) != READY:  # ended meanwhile: nobody else knows of this process
+            if (
+                self._ended.is_set() or read_frame(self._take) != READY
+            ):  # ended meanwhile: nobody else knows of this process
                 raise _Gone
         except (OSError, _Gone, _Late, BadFrame) as e:
             self._stop()
-            if self._ended:
+            if self._ended.is_set():
                 raise _Gone from None
             fault = f"a process that reads files cannot be started ({str(e) or 'it ended at once'})"
             raise UsageError("--workers", fault, "Give --workers 0 to read in the build's own process") from e
@@ -240,9 +268,9 @@ class _Driver(threading.Thread):
             self._stdout.close()
 
 
-def _put(answers: queue.Queue[Any], answer: Any, driver: _Driver) -> None:
+def _put(answers: queue.Queue[Any], answer: Any, ended: threading.Event) -> None:
     """Hand over an answer; wait while the build has enough of this file, but not for a build that is gone."""
-    while not driver.ended:
+    while not ended.is_set():
         try:
             return answers.put(answer, timeout=0.2)
         except queue.Full:

@@ -46,6 +46,13 @@ class Generation:
         self.fingerprint: str = manifest["fingerprint"]
         self.n_pieces: int = manifest["counts"]["pieces"]
         self._records = Records(folder / "records.sqlite")
+        try:
+            self._load(folder, manifest)
+        except BaseException:
+            self._records.close()
+            raise
+
+    def _load(self, folder: Path, manifest: dict[str, Any]) -> None:
         self.pieces: PieceTable = self._records.piece_table()
         self.windows = WindowTable(self._records, self.pieces.windows)
         rows = {"joint/pieces": self.n_pieces, "joint/windows": manifest["counts"]["windows"]}

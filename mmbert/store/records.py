@@ -82,7 +82,10 @@ class Records:
 
     def __init__(self, path: Path) -> None:
         address = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
-        self._connection = sqlite3.connect(address, uri=True, check_same_thread=False)
+        try:
+            self._connection = sqlite3.connect(address, uri=True, check_same_thread=False)
+        except sqlite3.OperationalError as e:
+            raise DamageError(f"records.sqlite cannot be opened ({e})") from e
         self._connection.execute("PRAGMA query_only=ON")
         self._lock = Lock()
         self.columns = Columns(self._column)

@@ -51,12 +51,18 @@ class VectorStore:
         self._lock = Lock()
 
     def matrix(self, space: str) -> np.ndarray:
-        """float16 [rows, d], mapped from the file; read only."""
-        return self._matrices[space]
+        """float16 [rows, d], mapped from the file; read only.
+
+        Raises:
+            LibraryError: the library was closed.
+        """
+        if (matrix := self._matrices.get(space)) is None:
+            raise LibraryError("library", "was closed", "Open it again")
+        return matrix
 
     def rows(self, space: str, rows: np.ndarray | list[int]) -> np.ndarray:
         """Vectors of some rows, float32 [n, d]."""
-        return np.asarray(self._matrices[space][np.asarray(rows, dtype=np.int64)], dtype=np.float32)
+        return np.asarray(self.matrix(space)[np.asarray(rows, dtype=np.int64)], dtype=np.float32)
 
     def search(
         self, space: str, queries: np.ndarray, k: int, allowed: np.ndarray | None = None
@@ -82,7 +88,7 @@ class VectorStore:
             raise LibraryError("library", fault, "Open it with the weights that it was built with.")
         if not np.isfinite(queries).all():
             raise ValueError("a query vector holds NaN or an infinity")
-        matrix = self._matrices[space]
+        matrix = self.matrix(space)
         if allowed is not None and len(allowed) != len(matrix):
             raise ValueError(f"allowed has {len(allowed)} entries for {len(matrix)} rows of {space}")
         open_rows = len(matrix) if allowed is None else int(np.count_nonzero(allowed))
@@ -102,7 +108,7 @@ class VectorStore:
     def _index(self, space: str) -> _Index:
         with self._lock:  # requests come from several threads
             if space not in self._indexes:
-                self._indexes[space] = _Index(self._matrices[space])
+                self._indexes[space] = _Index(self.matrix(space))
             return self._indexes[space]
 
 

@@ -18,7 +18,7 @@ from mmbert_indexer import workers
 from mmbert_indexer.build import build_library
 from mmbert_indexer.reading import FileChanged, Found, Request, results
 from mmbert_indexer.scan import FileState, hashed, look
-from mmbert_indexer.wire import END, BadFrame, frame, read_frame, read_request, request_line
+from mmbert_indexer.wire import END, BadFrame, belongs, frame, read_frame, read_request, request_line
 from mmbert_indexer.workers import WorkerPool
 
 from mmbert.errors import ItemError, UsageError
@@ -166,15 +166,20 @@ def test_a_process_that_cannot_start_is_no_fault_of_the_files(library, music, mo
         build_library(library, [music], FakeEmbedder(), workers=1)
 
 
-def test_closing_does_not_wait_for_a_process_that_hangs(music, hostile):
+def test_closing_lets_nobody_wait_and_the_pool_can_be_used_again(music, hostile):
     (music / "hang.mid").write_bytes(midi(70))
     pool = WorkerPool(1)
     (_, answers) = next(pool.read([Request(state(music / "hang.mid"), KINDS)]))
     threading.Timer(0.5, pool.close).start()
     start = time.perf_counter()
-    pool._threads[0].join(10)
-    assert time.perf_counter() - start < 5
-    assert answers is not None
+    with pytest.raises(ItemError, match="reading was stopped") as e:
+        list(answers)
+    assert (time.perf_counter() - start < 10, e.value.code) == (True, "E_STOPPED")
+    try:
+        (_, answers) = next(pool.read([Request(state(music / "tune00.mid"), KINDS)]))
+        assert [a.number for a in answers] == [0]
+    finally:
+        pool.close()
 
 
 # ---- frames ---------------------------------------------------------------------------------------------
@@ -239,3 +244,35 @@ def test_notes_that_cannot_be_are_no_frame(music, field, value):
     broken = replace(found, score=replace(found.score, notes=notes))
     with pytest.raises(BadFrame):
         read_frame(io.BytesIO(frame(broken)).read)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b'{"is": "piece", "number": 1e400, "kind": "score", "metadata": {}, "parse_seconds": 0}',
+        b'{"is": "piece", "number": 1, "kind": "score", "metadata": [1], "parse_seconds": 0}',
+        b'{"is": "piece", "number": 1, "kind": {}, "metadata": {}, "parse_seconds": 0}',
+        b"[" * 5000,
+        b"7",
+    ],
+)
+def test_a_forged_head_is_no_message(head):
+    with pytest.raises(BadFrame):
+        took(len(head).to_bytes(4, "little") + head)
+
+
+@pytest.mark.parametrize("name", ["passages", "segments", "spans"])
+def test_arrays_that_do_not_belong_together_are_refused(music, name):
+    (found,) = results(Request(state(music / "tune00.mid"), KINDS))
+    wrong = replace(found.ready, **{name: getattr(found.ready, name) + 1_000_000})
+    with pytest.raises(BadFrame):
+        took(frame(replace(found, ready=wrong)))
+
+
+def test_a_message_about_another_file_is_not_believed(music):
+    one, other = Request(state(music / "tune00.mid"), KINDS), Request(state(music / "tune01.mid"), KINDS)
+    (found,) = results(one)
+    assert belongs(found, one)
+    assert belongs(FileChanged(one.state), one)
+    assert not belongs(found, other)
+    assert not belongs(FileChanged(one.state), other)
