@@ -16,7 +16,7 @@ from mmbert.errors import ItemError
 from mmbert_indexer.reading import FileChanged, results
 from mmbert_indexer.wire import END, READY, frame, read_request
 
-READ_MEMORY = 4 << 30  # bytes of address space
+READ_MEMORY = 2 << 30  # bytes of address space
 READ_SECONDS = 30  # of processor time, without a piece
 _MEMORY = ("needs more memory to be measured than there is", "It is probably damaged", "E_MEMORY")
 

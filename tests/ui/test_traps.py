@@ -91,7 +91,7 @@ NUMBERS = [str(n) for n in range(1, 29)] + ["19b"]
 
 
 @cache
-def tests_there_are() -> dict[str, set[str]]:
+def _tests_there_are() -> dict[str, set[str]]:
     """Names of the test functions in each file."""
     return {
         path.relative_to(TESTS).as_posix(): {
@@ -103,7 +103,7 @@ def tests_there_are() -> dict[str, set[str]]:
 
 def test_every_trap_has_its_test_or_a_reason():
     numbered = {
-        m[1] for names in tests_there_are().values() for name in names if (m := re.match(r"test_t(\d+b?)_", name))
+        m[1] for names in _tests_there_are().values() for name in names if (m := re.match(r"test_t(\d+b?)_", name))
     }
     assert [n for n in NUMBERS if n not in {*TRAPS, *NOT_OURS, *numbered}] == []
 
@@ -112,7 +112,7 @@ def test_every_trap_has_its_test_or_a_reason():
 def test_the_tests_that_are_named_are_there(number):
     for test in TRAPS[number]:
         path, _, name = test.partition("::")
-        assert name in tests_there_are().get(path, set()), test
+        assert name in _tests_there_are().get(path, set()), test
 
 
 # ---- those that have no other place -----------------------------------------------------------------------
