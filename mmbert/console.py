@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import math
@@ -14,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmbert.errors import MmbertError
+from mmbert.errors import MmbertError, SpaceError
 from mmbert.titles import printable
 
 # Some versions of typer carry their own click, whose errors are not those of the package of that name.
@@ -50,8 +51,20 @@ def run_app(app: typer.Typer, name: str, args: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _stopped(as_json and _printed == before)
     except BrokenPipeError:  # `mmbert search ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _nowhere()
         return 0
+    except SystemExit:  # what rich makes of it
+        return 0
+    except OSError as e:
+        if e.errno != errno.ENOSPC:
+            raise
+        _nowhere()
+        return fail(SpaceError("The output", "cannot be written: the disk is full"), as_json=False)
+
+
+def _nowhere() -> None:
+    """Let what is still to be written, at the end too, go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def fail(error: MmbertError, as_json: bool) -> int:

@@ -85,9 +85,10 @@ def _print_build(report: dict[str, Any]) -> None:
         ("library", f"{report['library']} ({report['generation']})"),
         ("pieces", f"{report['pieces']:,} from {report['files']:,} files, {report['windows']:,} windows"),
         ("this run", done),
-        ("seconds", f"{report['seconds']:.1f} ({_stages(report['seconds_by_stage'])})"),
-        ("beside", f"read in other processes ({_stages(report['seconds_beside'])})"),
+        ("seconds", f"{report['seconds']:.1f}{_stages(report['seconds_by_stage'])}"),
     ]  # fmt: skip
+    if beside := _stages(report["seconds_beside"]):
+        rows.append(("beside", f"read in other processes{beside}"))
     _print_rows(rows + _reject_rows(report["rejected"], report["rejects"]["counts"]))
     first = report["rejects"]["first"]
     for line in first:
@@ -98,7 +99,8 @@ def _print_build(report: dict[str, Any]) -> None:
 
 
 def _stages(seconds: dict[str, float]) -> str:
-    return ", ".join(f"{name} {s:.1f}" for name, s in seconds.items() if s >= 0.05) or "all in no time"
+    told = ", ".join(f"{name} {s:.1f}" for name, s in seconds.items() if s >= 0.05)
+    return f" ({told})" if told else ""
 
 
 def _reject_rows(rejected: int, counts: dict[str, int]) -> list[tuple[str, str]]:

@@ -83,7 +83,8 @@ def _show(answer: Answer) -> None:
     console = stdout_console()
     chips = ", ".join(f"{c} (must)" if c.hard else str(c) for c in answer.query.conditions)
     question = answer.query.words or answer.query.like or ""
-    console.print(f"[bold]{escape(question)}[/bold]" if question else "[dim](no question)[/dim]", highlight=False)
+    if question or not chips:
+        console.print(f"[bold]{escape(question)}[/bold]" if question else "[dim](no question)[/dim]", highlight=False)
     if chips:
         console.print(f"understood: {escape(chips)}", highlight=False)
     if answer.nothing_fits:

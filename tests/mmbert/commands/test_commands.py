@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -221,3 +222,16 @@ def test_who_waits_at_a_terminal_is_told_why(capsys: pytest.CaptureFixture[str],
     with if_slow("Loading ...", 60):
         pass
     assert capsys.readouterr().err == "Loading ...\n"
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_full_output_is_one_sentence_and_a_reader_that_leaves_is_none(tunes, more):
+    command = [sys.executable, "-m", "mmbert", "show", str(tunes / "waltz.mid"), *more]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (5, "The output: cannot be written: the disk is full.\n")
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
