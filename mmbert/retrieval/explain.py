@@ -11,6 +11,8 @@ from mmbert.retrieval.conditions import is_pace_class, paced_by
 from mmbert.types import Condition, Facets, Place
 
 FACTS_ADDED = 2  # of a piece that nothing but its nearness speaks for
+TONALITY = ("key", "mode")  # said as one phrase
+NO_ARTICLE = ("blues", "ragtime", "swing", "variations")
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,11 @@ def why(grounds: Grounds) -> str:
     >>> why(Grounds(jig, (Condition("key", "=", "D"), Condition("mode", "=", "major"))))
     'In D major.'
     """
-    facts = list(dict.fromkeys(_fact(c, grounds) for c in grounds.fitting if not _is_name(c)))
-    facts = [", ".join(facts), _but(grounds)]
+    facts = list(
+        dict.fromkeys(_fact(c, grounds) for c in grounds.fitting if not _is_name(c) and not _missed(c, grounds))
+    )
+    facts = [fact for fact in facts if fact]
+    facts = [", ".join(facts), _but(grounds, facts)]
     names = [_named(c, grounds.facets) for c in grounds.fitting if _is_name(c)]
     found = _found(grounds)
     parts = [*dict.fromkeys(names), ", ".join(fact for fact in facts if fact), found, _shared(grounds)]
@@ -86,9 +91,8 @@ def _fact(c: Condition, grounds: Grounds) -> str:
     if c.operator == "!=" and FACETS[c.facet].kind != "number":
         no = {"composer": "not by", "key": "not in", "title": "not called"}
         return f"{'no' if isinstance(value, tuple) else no.get(c.facet, 'not')} {c.value}"
-    if c.facet == "key" or (c.facet == "mode" and any(f.facet == "key" for f in grounds.fitting)):
-        both = any(f.facet == "mode" and f.operator == "=" for f in grounds.fitting)
-        return f"in {show('key', facets)}" if both else f"in {facets.key}"
+    if c.facet in TONALITY:
+        return _tonality(grounds)[0]
     if isinstance(value, tuple):
         return _members(value, str(c.value))
     if c.facet in ("pitch_low", "pitch_high"):
@@ -96,28 +100,56 @@ def _fact(c: Condition, grounds: Grounds) -> str:
     if FACETS[c.facet].kind == "number":
         against = show(c.facet, grounds.example) if grounds.example is not None and c.operator in ("<", ">") else ""
         return _number(c.facet, facets) + (f" against {against}" if against else "")
-    if c.facet == "mode" and c.operator == "=":
-        return f"in {show('key', facets)}"
     return str(value)
 
 
-def _but(grounds: Grounds) -> str:
-    """What the piece has instead of what was asked for."""
+def _tonality(grounds: Grounds) -> tuple[str, str]:
+    """Key and mode as one phrase: what is said of them before and behind ``but``, each fact once.
+
+    Of ``D minor`` that met ``E minor`` only the mode fits. Beside other facts that is no news, and ``but in E minor``
+    says it all; alone it is ``minor, but in E``.
+    """
+    facets, fit, miss = grounds.facets, _asked(grounds.fitting), _asked(grounds.missing)
+    miss -= fit  # one of two keys asked for
+    whole = f"in {show('key', facets)}" if facets.key else facets.mode or ""
+    if fit and not miss:
+        return (f"in {facets.key}" if fit == {"key"} else whole), ""
+    if fit and not any(c.facet not in TONALITY and not _missed(c, grounds) for c in grounds.fitting):
+        key, mode = f"in {facets.key}", facets.mode or ""
+        return (mode, key) if fit == {"mode"} else (key, mode)
+    return "", whole if miss else ""
+
+
+def _asked(conditions: Sequence[Condition]) -> set[str]:
+    return {c.facet for c in conditions if c.facet in TONALITY and c.operator != "!="}
+
+
+def _missed(c: Condition, grounds: Grounds) -> bool:
+    """Whether the piece lies outside of a range of which this is one end: it is then said behind ``but``."""
+    return c.operator in (">", ">=", "<", "<=") and any(m.facet == c.facet for m in grounds.missing)
+
+
+def _but(grounds: Grounds, said: Sequence[str]) -> str:
+    """What the piece has instead of what was asked for, and is not ``said`` yet."""
     facets, found = grounds.facets, []
     for c in grounds.missing:
+        if c.facet in ("metre", "form") and any(f.facet == c.facet and f.operator == "=" for f in grounds.fitting):
+            continue  # one of two that were asked for
         if is_pace_class(c):
             found.append(show("tempo_bpm" if paced_by(facets) == "tempo" else "pace", facets))
-        elif c.facet in ("key", "mode"):
-            found.append(f"in {show('key', facets)}")
+        elif c.facet in TONALITY:
+            found.append(_tonality(grounds)[1])
         elif c.facet in ("metre", "form"):
             found.append(show(c.facet, facets) if c.facet == "metre" else _article(facets.form or ""))
         elif c.facet in ("parts", "tempo_bpm", "duration_s", "bars"):
             found.append(_number(c.facet, facets))
-    found = [fact for fact in dict.fromkeys(found) if fact]
+    found = [fact for fact in dict.fromkeys(found) if fact and not any(fact in other for other in said)]
     return f"but {', '.join(found)}" if found and grounds.fitting else ""
 
 
 def _article(noun: str) -> str:
+    if noun in NO_ARTICLE:
+        return noun
     return f"{'an' if noun[:1].lower() in tuple('aeiou') else 'a'} {noun}"
 
 
@@ -164,12 +196,12 @@ def _shared(grounds: Grounds) -> str:
     """What the piece has in common with the example, beside what was asked for."""
     if grounds.example is None:
         return ""
-    asked = {c.facet for c in grounds.fitting}
+    asked = {c.facet for c in (*grounds.fitting, *grounds.missing)}
     mine, theirs = grounds.facets, grounds.example
     same = []
-    if "key" not in asked and _same_key(mine, theirs):
+    if not asked & set(TONALITY) and _same_key(mine, theirs):
         same.append(show("key", mine))
-    elif "mode" not in asked and mine.mode and mine.mode == theirs.mode:
+    elif not asked & set(TONALITY) and mine.mode and mine.mode == theirs.mode:
         same.append(mine.mode)
     for name in ("metre", "form"):
         if name not in asked and getattr(mine, name) and getattr(mine, name) == getattr(theirs, name):
@@ -197,6 +229,8 @@ def _nearest(place: Place, to: str, bars: int | None) -> str:
 
 def _plain_facts(facets: Facets) -> str:
     """A few facts of a piece for which only its nearness speaks."""
-    shown = [show(name, facets) for name in ("form", "key", "metre", "tempo_bpm", "duration_s")]
-    facts = ", ".join([s for s in shown if s][:FACTS_ADDED])
+    said = {"key": "in {}", "metre": "in {}", "tempo_bpm": "at {}", "duration_s": "{} long"}
+    form = [_article(facets.form)] if facets.form else []
+    shown = [words.format(show(name, facets)) for name, words in said.items() if show(name, facets)]
+    facts = (" " if form else " and ").join([*form, *shown][:FACTS_ADDED])
     return f"it is {facts}" if facts else ""

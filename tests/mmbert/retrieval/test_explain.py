@@ -52,7 +52,9 @@ def test_words_found_and_the_nearest_passage() -> None:
     place = Place(31.0, 40.0)
     reason = why(Grounds(SONG, lexical="star dusk", texts=texts, place=place))
     assert reason == "Its title has “star”; the passage from 0:31 is nearest to your words."
-    assert why(Grounds(SONG, place=Place(0, 4, 8, 9))) == "Bar 9 of 32 is nearest to your words; it is song, E minor."
+    assert (
+        why(Grounds(SONG, place=Place(0, 4, 8, 9))) == "Bar 9 of 32 is nearest to your words; it is a song in E minor."
+    )
 
 
 def test_beside_an_example_the_difference_and_what_is_shared() -> None:
@@ -84,3 +86,46 @@ def test_what_was_to_be_left_out_is_said_in_words(condition: Condition, says: st
 
 def test_a_file_that_names_no_instrument_is_not_said_to_be_without_one() -> None:
     assert why(Grounds(Facets(parts=1), (Condition("instruments", "!=", "piano"),))) == "No instrument is named."
+
+
+D, E, MAJOR, MINOR = (
+    Condition(f, "=", v) for f, v in (("key", "D"), ("key", "E"), ("mode", "major"), ("mode", "minor"))
+)
+SUNG, WALTZ = Condition("form", "=", "song"), Condition("form", "=", "waltz")
+
+
+@pytest.mark.parametrize(
+    ("fitting", "missing", "says"),
+    [
+        ((SUNG, MINOR), (D,), "Song, but in E minor."),  # the mode fits, the key does not
+        ((SUNG, E), (MAJOR,), "Song, but in E minor."),
+        ((MINOR,), (D,), "Minor, but in E."),
+        ((E,), (MAJOR,), "In E, but minor."),
+        ((E, MINOR), (WALTZ, D), "In E minor, but a song."),  # one of two keys
+        ((SUNG,), (WALTZ,), "Song."),  # one of two forms
+        ((SUNG,), (D, MAJOR), "Song, but in E minor."),
+        ((SUNG, Condition("tempo_bpm", "<=", 105)), (Condition("tempo_bpm", ">=", 95),), "Song, but 66 bpm."),
+    ],
+)
+def test_each_fact_is_said_once_before_or_behind_but(fitting, missing, says: str) -> None:
+    assert why(Grounds(SONG, fitting, missing)) == says
+
+
+def test_what_differs_as_asked_is_not_also_called_alike() -> None:
+    assert (
+        why(Grounds(SONG, (SUNG, MINOR), (D,), example=SONG))
+        == "Song, but in E minor; like it: 3/4, nylon guitar and voice."
+    )
+
+
+@pytest.mark.parametrize(
+    ("facets", "says"),
+    [
+        (Facets(form="air", metre="3/4"), "It is an air in 3/4."),
+        (Facets(form="variations", key="G", mode="major"), "It is variations in G major."),
+        (Facets(metre="4/4", tempo_bpm=120.0), "It is in 4/4 and at 120 bpm."),
+        (Facets(duration_s=87.0), "It is 1:27 long."),
+    ],
+)
+def test_plain_facts_are_a_sentence(facets: Facets, says: str) -> None:
+    assert why(Grounds(facets)) == says
