@@ -17,7 +17,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from mmbert_indexer.build import BuildReport, build_library
+from mmbert_indexer.build import build_library
+from mmbert_indexer.report import BuildReport
 from mmbert_training.manifest import OPEN, data_folder
 
 from mmbert.console import print_json, progress

@@ -173,7 +173,7 @@ class Work:
     def _store(self, source: Source, result: Embedded) -> None:
         block = np.concatenate([result.piece[None], result.windows]).astype(np.float16)
         shard, row, crc32 = self.shards.append(block)
-        places = np.array([_place_row(p) for p in result.places], PLACE).tobytes()
+        places = np.array([place_row(p) for p in result.places], PLACE).tobytes()
         row_of = VectorRow(
             bytes.fromhex(source.sha256), source.number, shard, row,
             len(result.windows), crc32, places, facets_json(result.facets),
@@ -217,7 +217,8 @@ def facets_json(facets: Facets) -> str:
     return json.dumps(known, default=lambda v: v.item())
 
 
-def _place_row(place: Any) -> tuple[float, float, int, int]:
+def place_row(place: Any) -> tuple[float, float, int, int]:
+    """A place as a row of :data:`mmbert.store.schema.PLACE`; a bar that is not known is -1."""
     start, end = (-1 if bar is None else bar for bar in (place.start_bar, place.end_bar))
     return place.start_s, place.end_s, start, end
 

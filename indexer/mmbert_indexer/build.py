@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import uuid
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,7 @@ from mmbert.console import warn
 from mmbert.errors import ItemError, LibraryError
 from mmbert.store import files
 from mmbert.store.files import changing, json_bytes
-from mmbert.store.generations import Generation, LibraryFolder, open_library
+from mmbert.store.generations import ASIDE, LibraryFolder, open_library
 from mmbert.store.manifest import FORMAT, DamageError, check
 from mmbert_indexer import sources
 from mmbert_indexer.batches import EmbedderLike, Progress, Work
@@ -25,7 +24,8 @@ from mmbert_indexer.ledger import Ledger, Maker, is_damage
 from mmbert_indexer.lock import build_lock, refuse_read_only
 from mmbert_indexer.publish import LostVectors, Publisher, refuse_if_full
 from mmbert_indexer.reading import reader_version
-from mmbert_indexer.rejects import Reject, summary
+from mmbert_indexer.rejects import summary
+from mmbert_indexer.report import BuildReport, report
 from mmbert_indexer.scan import Scan, digests, walk, with_contexts
 from mmbert_indexer.shards import Shards
 from mmbert_indexer.stages import Stages
@@ -33,41 +33,6 @@ from mmbert_indexer.stop import Stop, listening
 from mmbert_indexer.workers import InThisProcess, Readers, WorkerPool, default_workers
 
 WINDOWS_A_PIECE = 12  # for the estimate of space alone
-
-
-@dataclass(frozen=True)
-class BuildReport:
-    """What a build did.
-
-    Attributes:
-        library: The folder.
-        generation: Name of the current generation.
-        pieces: Pieces in it.
-        windows: Window rows in it.
-        files: Files of music that were found.
-        embedded: Pieces that were embedded by this run.
-        unchanged: Pieces in the library that needed no embedding.
-        removed: Pieces of the generation before that are gone.
-        rejected: Files and pieces that were refused.
-        rejects: ``counts`` by code and the ``first`` few.
-        seconds: All.
-        seconds_by_stage: Where they went.
-        seconds_beside: What the reading processes did meanwhile.
-    """
-
-    library: str
-    generation: str
-    pieces: int
-    windows: int
-    files: int
-    embedded: int
-    unchanged: int
-    removed: int
-    rejected: int
-    rejects: dict[str, Any]
-    seconds: float
-    seconds_by_stage: dict[str, float]
-    seconds_beside: dict[str, float]
 
 
 def build_library(
@@ -174,8 +139,7 @@ def open_ledger(library: Path) -> Ledger:
         if not is_damage(e):  # a disk that is full, or that cannot be read now, has lost nothing yet
             raise
         warn(f"The ledger of {library} is damaged ({e}): a new one is begun, every file is read again.")
-        for path in work.glob("ledger.sqlite*"):
-            files.disk.remove(path)
+        put_work_aside(library)
         ledger = Ledger(work)
     try:
         if ledger.get("sources") is None:
@@ -187,6 +151,15 @@ def open_ledger(library: Path) -> Ledger:
         ledger.close()
         raise
     return ledger
+
+
+def put_work_aside(library: Path) -> None:
+    """Begin work/ anew; the damaged ledger and the shards it tells of are kept together until a build has ended."""
+    aside = library / f"work{ASIDE}"
+    files.disk.remove_tree(aside)
+    files.disk.rename(library / "work", aside)
+    files.disk.sync_folder(library)
+    files.make_folder(library / "work" / "shards")
 
 
 def _newest_manifest(folder: LibraryFolder) -> dict[str, Any]:
@@ -226,7 +199,7 @@ class _Job:
             name = self._publish(work, shards)
         finally:
             shards.close()
-        return self._report(name, work, before)
+        return report(self.library, name, work.embedded, before, self.stages)
 
     def _scan(self, roots: list[str], removed: list[str], given: list[str], verify: bool) -> Scan:
         """Bring the ledger's list of files up to date."""
@@ -300,26 +273,3 @@ class _Job:
             "seconds_beside": {k: round(v, 3) for k, v in self.stages.seconds_beside.items()},
             "embedded": work.embedded,
         }
-
-    def _report(self, name: str, work: Work, before: set[str]) -> BuildReport:
-        generation: Generation = open_library(self.library).current()
-        try:
-            rejects = [Reject(**line) for line in generation.rejects()]
-            counts, uids = generation.manifest["counts"], set(generation.pieces.uid)
-        finally:
-            generation.close()
-        return BuildReport(
-            library=os.fspath(self.library),
-            generation=name,
-            pieces=counts["pieces"],
-            windows=counts["windows"],
-            files=counts["files"],
-            embedded=work.embedded,
-            unchanged=max(0, counts["pieces"] - work.embedded),
-            removed=len(before - uids),
-            rejected=len(rejects),
-            rejects=summary(rejects),
-            seconds=self.stages.total,
-            seconds_by_stage=dict(self.stages.seconds),
-            seconds_beside=dict(self.stages.seconds_beside),
-        )

@@ -12,8 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mmbert.console import warn
 from mmbert.store import files
-from mmbert.store.generations import LibraryFolder
+from mmbert.store.generations import ASIDE, LibraryFolder
 from mmbert.store.manifest import DamageError, check
 from mmbert_indexer.ledger import Ledger
 from mmbert_indexer.shards import folder_of, orphans
@@ -27,12 +28,14 @@ class Cleaner:
 
     Attributes:
         deleted: Paths that are gone, relative to the library.
-        bytes: What they took.
+        left: Paths that could not be deleted; each was warned of once.
+        bytes: What was freed.
     """
 
     def __init__(self, library: Path) -> None:
         self.folder, self.library = LibraryFolder(library), library
         self.deleted: list[str] = []
+        self.left: list[Path] = []
         self.bytes = 0
 
     def generations(self) -> list[dict[str, Any]]:
@@ -71,8 +74,8 @@ class Cleaner:
                 self._delete(path)
 
     def set_aside(self) -> None:
-        """Delete the damaged generations that a repair put aside, now that all they held is published."""
-        for path in self.folder.set_aside():
+        """Delete what was damaged and put aside; the caller knows that all it held is published."""
+        for path in [*self.folder.set_aside(), *self.library.glob(f"work{ASIDE}")]:
             self._delete(path)
 
     def half_done(self) -> None:
@@ -85,8 +88,12 @@ class Cleaner:
     def _delete(self, path: Path, name: str | None = None) -> None:
         size = bytes_of(path)
         files.disk.remove_tree(path)
-        self.deleted.append(str(path.with_name(name or path.name).relative_to(self.library)))
-        self.bytes += size
+        self.bytes += size - bytes_of(path)
+        if not os.path.lexists(path):
+            self.deleted.append(str(path.with_name(name or path.name).relative_to(self.library)))
+        elif path not in self.left:
+            self.left.append(path)
+            warn(f"{path} is no longer needed and could not be deleted: delete it yourself.")
 
 
 def bytes_of(path: Path) -> int:

@@ -38,7 +38,8 @@ class GcReport:
 def collect_garbage(library: Path) -> GcReport:
     """Delete old generations, shards that nothing refers to, and what killed builds left.
 
-    What an unfinished build has embedded is kept, and so are the vectors of files that are gone for now.
+    What an unfinished build has embedded is kept, and so are the vectors of files that are gone for now, and what a
+    repair put aside while the current generation is not the one that was published last.
 
     Raises:
         LibraryError: no library, read-only, locked by a build, or damaged: then nothing was deleted.
@@ -54,7 +55,8 @@ def collect_garbage(library: Path) -> GcReport:
             cleaner.generations()
             if ledger is not None:
                 cleaner.shards(ledger)
-            cleaner.set_aside()
+            if ledger is not None and (ledger.get("published") or {}).get("generation") == current:
+                cleaner.set_aside()
             cleaner.half_done()
         finally:
             if ledger is not None:

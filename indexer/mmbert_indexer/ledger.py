@@ -17,7 +17,6 @@ from typing import Any
 from mmbert.store import files
 from mmbert_indexer.scan import FileState
 
-SCHEMA = 1
 TABLES = """
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS file(path BLOB PRIMARY KEY, size INT, mtime_ns INT, inode INT,

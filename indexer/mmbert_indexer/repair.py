@@ -1,7 +1,7 @@
 """Brings a damaged library back to a whole current generation, from what is whole. No model is needed.
 
-Nothing that may still be of use is deleted: a damaged generation is put aside until a build or ``mmbert index gc`` has
-made it superfluous, and vectors that are lost from work/ are taken from the generations that hold a copy of them.
+Nothing that may still be of use is deleted: a damaged generation, or work/ where its ledger is damaged, is put aside
+until a build has ended, and vectors that are lost from work/ are taken from the generations that hold a copy of them.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 from mmbert.errors import LibraryError
 from mmbert.store import files
 from mmbert.store.files import changing
-from mmbert.store.generations import ASIDE, Generation, LibraryFolder, open_library
+from mmbert.store.generations import ASIDE, Generation, LibraryFolder, number_of, open_library
 from mmbert.store.manifest import DamageError, check, read_manifest
 from mmbert.store.verify import check_ledger, verify_library
-from mmbert_indexer.build import open_ledger, state_library
+from mmbert_indexer.build import open_ledger, put_work_aside, state_library
 from mmbert_indexer.clean import Cleaner
 from mmbert_indexer.ledger import Ledger, Maker
 from mmbert_indexer.live import live
@@ -28,7 +28,7 @@ from mmbert_indexer.lock import build_lock, refuse_read_only
 from mmbert_indexer.publish import LostVectors, Publisher
 from mmbert_indexer.rejects import Reject
 from mmbert_indexer.salvage import salvage
-from mmbert_indexer.shards import Shards
+from mmbert_indexer.shards import Shards, folder_of, stated_dim
 
 Steps = Callable[[int, int], None]  # (steps done, steps)
 
@@ -123,11 +123,15 @@ class _Repair:
         """The ledger, a new one where it was damaged; None where the library was given away without its work."""
         work = self.library / "work"
         if not work.exists():
-            return None
+            if not work.with_name(work.name + ASIDE).exists():
+                return None
+            files.make_folder(work / "shards")  # a kill came right behind the putting aside
         if not (work / "ledger.sqlite").exists():
             self.done.append("work/ledger.sqlite was missing: made anew")
         elif found := check_ledger(self.library)[0]:
-            self.done.append(f"work/ledger.sqlite was damaged ({found[0]['fault']}): made anew")
+            put_work_aside(self.library)
+            kept = f"what work/ held is put aside as work{ASIDE}: the next build deletes it"
+            self.done.append(f"work/ledger.sqlite was damaged ({found[0]['fault']}): made anew; {kept}")
         return open_ledger(self.library)
 
     def _work(self, ledger: Ledger) -> None:
@@ -136,15 +140,10 @@ class _Repair:
         if (model := self._model(ledger)) is not None:
             dims.setdefault(model["fingerprint"], model["dim"])
         lost = 0
-        for fingerprint, dim in sorted(dims.items()):
-            if fingerprint in ledger.models():
-                before = len(ledger.embedded(fingerprint))
-                shards = Shards(self.library / "work", fingerprint, dim, ledger)
-                try:
-                    shards.mend_all(ledger)
-                finally:
-                    shards.close()
-                lost += before - len(ledger.embedded(fingerprint))
+        for fingerprint in ledger.models():
+            before = len(ledger.embedded(fingerprint))
+            self._mend(ledger, fingerprint, dims.get(fingerprint))
+            lost += before - len(ledger.embedded(fingerprint))
         saved = 0
         for name in list(self.manifests):
             generation = self._opened(name)
@@ -158,6 +157,21 @@ class _Repair:
             self.done.append(f"the vectors of {lost:,} pieces were damaged in work/shards")
         if saved:
             self.done.append(f"the vectors of {saved:,} pieces were taken from the generations into work/")
+
+    def _mend(self, ledger: Ledger, fingerprint: str, dim: int | None) -> None:
+        """Forget the damaged rows of one model's shards; of an unfinished rebuild no generation tells the ``dim``."""
+        folder = folder_of(self.library / "work", fingerprint)
+        if dim is None and (dim := stated_dim(folder)) is None:
+            for number in ledger.shard_rows(fingerprint):
+                if (folder / f"{number:06d}.f16").exists():  # nobody can read it; one that still grows is not stated
+                    ledger.forget_beyond(fingerprint, number, 0)
+            ledger.commit()
+            return
+        shards = Shards(self.library / "work", fingerprint, dim, ledger)
+        try:
+            shards.mend_all(ledger)
+        finally:
+            shards.close()
 
     def _opened(self, name: str) -> Generation | None:
         try:
@@ -191,7 +205,7 @@ class _Repair:
             raise LibraryError(str(self.library), fault, hint)
         newest = next(iter(self.manifests), None)
         what = self._what(before)
-        if newest is None or newest != names[0]:  # something that was published later is damaged
+        if newest is None or newest != names[0] or self._is_gone(ledger, newest):  # what came later is damaged or gone
             name = self._published(ledger) if ledger is not None else None
             if name is not None:
                 self.done.append(f"{what}: published again from work/ as {name}")
@@ -202,6 +216,11 @@ class _Repair:
         files.write_file(self.library / "CURRENT", f"{newest}\n".encode("ascii"))
         self.done.append(f"{what}: {newest} is current now")
         return newest
+
+    def _is_gone(self, ledger: Ledger | None, newest: str) -> bool:
+        """Whether the ledger knows of a generation that was published after the newest there is."""
+        published = ledger.get("published") if ledger is not None else None
+        return published is not None and number_of(published["generation"]) > number_of(newest)
 
     def _what(self, before: str | None) -> str:
         if before is None:

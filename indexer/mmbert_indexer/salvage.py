@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from mmbert.store.generations import Generation
 from mmbert.store.schema import PLACE
+from mmbert_indexer.batches import facets_json, place_row
 from mmbert_indexer.ledger import Ledger, Maker, VectorRow
 from mmbert_indexer.shards import Shards
 
@@ -43,8 +43,6 @@ def _appended(shards: Shards, generation: Generation, row: int, key: tuple[bytes
     piece = generation.vectors.matrix("joint/pieces")[row]
     block = np.concatenate([piece[None], generation.vectors.matrix("joint/windows")[windows]])
     shard, first, crc32 = shards.append(block)
-    places = [generation.windows.place(w) for w in windows]
-    bars = ((-1 if bar is None else bar for bar in (p.start_bar, p.end_bar)) for p in places)
-    rows = np.array([(p.start_s, p.end_s, *both) for p, both in zip(places, bars, strict=True)], PLACE)
-    facets = json.dumps(generation.facets(row).known())
-    return VectorRow(*key, shard, first, len(windows), crc32, rows.tobytes(), facets)
+    places = generation.places_of(windows)
+    rows = np.array([place_row(places[w]) for w in windows], PLACE)
+    return VectorRow(*key, shard, first, len(windows), crc32, rows.tobytes(), facets_json(generation.facets(row)))

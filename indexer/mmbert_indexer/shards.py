@@ -32,6 +32,18 @@ def orphans(folder: Path, used: Collection[int]) -> list[Path]:
     return [path for path in found if (stem := path.name.partition(".")[0]).isdigit() and int(stem) not in used]
 
 
+def stated_dim(folder: Path) -> int | None:
+    """Length of the vectors, from the first sealed shard that is as long as is written beside it; None without one."""
+    for sealed in sorted(folder.glob("[0-9]*.f16")):
+        try:
+            facts = json.loads(sealed.with_suffix(".json").read_bytes())
+            if facts["dim"] > 0 and facts["rows"] * facts["dim"] * 2 == sealed.stat().st_size > 0:
+                return int(facts["dim"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return None
+
+
 class Shards:
     """The shards of one model.
 

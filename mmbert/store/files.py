@@ -77,7 +77,7 @@ class Disk:
         path.unlink(missing_ok=True)
 
     def remove_tree(self, path: Path) -> None:
-        """Delete a folder and all it holds, or what else bears its name."""
+        """Delete a folder and all it holds, or what else bears its name; what cannot be deleted of a folder stays."""
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:

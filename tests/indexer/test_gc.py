@@ -13,7 +13,7 @@ from mmbert_indexer.repair import repair_library
 from mmbert_indexer.stop import BuildStopped
 
 from mmbert.errors import LibraryError
-from mmbert.store import open_library
+from mmbert.store import files, open_library
 from mmbert.store.verify import verify_library
 
 
@@ -125,3 +125,20 @@ def test_a_library_without_its_work(built):
 def test_beside_a_build_nothing_is_deleted(built):
     with build_lock(built), pytest.raises(LibraryError, match="Another build is running"):
         collect_garbage(built)
+
+
+def test_what_cannot_be_deleted_is_not_called_deleted(built, monkeypatch, capsys):
+    class Stubborn(files.Disk):
+        """A disk on which somebody holds a folder open."""
+
+        def remove_tree(self, path):
+            if "deadbeef" not in path.name:
+                super().remove_tree(path)
+
+    for name in ("deadbeef", "cafecafe"):
+        (built / f"work/shards/joint-{name}").mkdir()
+        (built / f"work/shards/joint-{name}/000001.open").write_bytes(bytes(1000))
+    monkeypatch.setattr(files, "disk", Stubborn())
+    report = collect_garbage(built)
+    assert (report.deleted, report.bytes) == (("work/shards/joint-cafecafe",), 1000)
+    assert "joint-deadbeef is no longer needed and could not be deleted" in capsys.readouterr().err

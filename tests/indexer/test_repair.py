@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,12 @@ from fake_library import FakeEmbedder, hashes, midi, write_folder
 from mmbert_indexer import repair as repairing
 from mmbert_indexer import shards
 from mmbert_indexer.build import build_library
+from mmbert_indexer.gc import collect_garbage
+from mmbert_indexer.ledger import Ledger
 from mmbert_indexer.lock import build_lock
 from mmbert_indexer.remove import remove_paths
 from mmbert_indexer.repair import repair_library
+from mmbert_indexer.stop import BuildStopped
 
 from mmbert.errors import LibraryError
 from mmbert.store import open_library
@@ -225,3 +229,103 @@ def test_generations_that_are_gone_altogether_come_back_from_work(two):
     report = repair_library(two)
     assert (report.generation, report.pieces) == ("gen-000003", 6)
     assert hashes(two) == before
+
+
+OTHER = "deadbeef" * 8
+
+
+def stopped_rebuild(library: Path, music: Path) -> None:
+    """A build with another model that was stopped after four of its pieces."""
+    other = FakeEmbedder(fingerprint=OTHER)
+    embed = other.embed_prepared
+
+    def stopping(items):
+        if len(other.asked) == 4:
+            raise BuildStopped(4, 0, 0)
+        return embed(items)
+
+    other.embed_prepared = stopping
+    with pytest.raises(BuildStopped):
+        build_library(library, [music], other)
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "again"), [("000001.f16", 40, 1), ("000001.json", None, 0), ("000001.json", 0, 0)]
+)
+def test_a_damaged_shard_of_an_unfinished_rebuild_is_mended(two, music, monkeypatch, name, at, again):
+    """No generation tells how long its vectors are: the shards do. One without its statement is as good as new."""
+    monkeypatch.setattr(shards, "SEAL_BYTES", 150)
+    monkeypatch.setattr("mmbert_indexer.batches.PIECES_A_BATCH", 2)
+    stopped_rebuild(two, music)
+    damaged = two / "work/shards/joint-deadbeef" / name
+    assert damaged.exists()
+    if at is None:
+        damaged.unlink()
+    else:
+        flip(damaged, at)
+    assert not verify_library(two).sound
+    report = repair_library(two)
+    assert report.generation == "gen-000002"
+    assert verify_library(two).sound
+    rest = FakeEmbedder(fingerprint=OTHER)
+    build_library(two, [music], rest)
+    assert len(rest.asked) == 6 - 4 + again
+
+
+def test_shards_that_nobody_can_read_any_more_are_embedded_again(two, music, monkeypatch):
+    monkeypatch.setattr(shards, "SEAL_BYTES", 150)
+    monkeypatch.setattr("mmbert_indexer.batches.PIECES_A_BATCH", 2)
+    stopped_rebuild(two, music)
+    for path in (two / "work/shards/joint-deadbeef").glob("*.json"):
+        path.write_bytes(b"{}")
+    repair_library(two)
+    assert verify_library(two).sound
+    assert build_library(two, [music], FakeEmbedder(fingerprint=OTHER)).embedded == 6
+
+
+def test_work_with_a_damaged_ledger_is_kept_until_a_build_has_ended(two, music, monkeypatch):
+    monkeypatch.setattr("mmbert_indexer.batches.PIECES_A_BATCH", 2)
+    stopped_rebuild(two, music)
+    (two / "work/ledger.sqlite").write_bytes(b"garbage" * 1000)
+    before = {p.relative_to(two / "work"): p.read_bytes() for p in (two / "work").rglob("*") if p.is_file()}
+    report = repair_library(two)
+    assert any("put aside as work.damaged" in sentence for sentence in report.done)
+    assert {p.relative_to(two / "work.damaged"): p.read_bytes() for p in (two / "work.damaged").rglob("*.*")
+            if p.is_file()} == before  # fmt: skip
+    collect_garbage(two)
+    assert (two / "work.damaged").exists()
+    build_library(two, [music], FakeEmbedder())
+    assert not (two / "work.damaged").exists()
+
+
+def test_what_was_put_aside_outlives_gc_while_an_older_generation_serves(two, music, embedder):
+    """Without the shards of the new piece only the damaged generation still holds it."""
+    shutil.rmtree(two / "work/shards")
+    flip(two / "generations/gen-000002/records.sqlite")
+    assert repair_library(two).generation == "gen-000001"
+    assert collect_garbage(two).deleted == ()
+    assert (two / "generations/gen-000002.damaged/joint.pieces.f16").exists()
+    build_library(two, [music], embedder)
+    assert not (two / "generations/gen-000002.damaged").exists()
+
+
+def test_a_newer_generation_that_is_gone_is_published_again(two):
+    before = hashes(two)
+    shutil.rmtree(two / "generations/gen-000002")
+    report = repair_library(two)
+    assert (report.generation, report.pieces, report.left) == ("gen-000003", 6, ())
+    assert report.done[0] == "CURRENT named gen-000002, which is not there: published again from work/ as gen-000003"
+    assert hashes(two) == before
+
+
+def test_salvaged_rows_are_those_that_were_lost(two):
+    def rows():
+        ledger = Ledger(two / "work")
+        found = [ledger.vector_rows(sha256, "f00dfeed" * 8) for sha256, _ in sorted(ledger.embedded("f00dfeed" * 8))]
+        ledger.close()
+        return [{number: replace(row, shard=0, row=0) for number, row in piece.items()} for piece in found]
+
+    before = rows()
+    shutil.rmtree(two / "work/shards")
+    repair_library(two)
+    assert rows() == before
