@@ -166,6 +166,28 @@ def test_a_file_dropped_anywhere_is_taken(page):
     arrived(page, "like “dropped”")
 
 
+def test_a_dropped_file_is_in_the_address_so_that_reload_and_back_work(page, url):
+    search(page, "study")
+    data = write_midi(tune(52, 60, False, 1.0), {"title": "Mine"})
+    page.set_input_files("input[type=file]", {"name": "mine.mid", "mimeType": "", "buffer": data})
+    arrived(page, "like “Mine”")
+    assert page.url.startswith(f"{url}/?like=upload-")
+    own, found = page.url, texts(page, ".card h3")
+    search(page, "but slower")
+    assert page.url == own.replace("?", "?q=but+slower&")
+    page.reload()
+    arrived(page, "“but slower” like “Mine”")
+    page.go_back()
+    arrived(page, "pieces like “Mine”")
+    assert page.url == own
+    assert page.input_value("#mm-words input") == ""
+    assert texts(page, ".card h3") == found
+    page.go_back()
+    arrived(page, "“study”")
+    page.goto(f"{url}/?like=upload-{'0' * 32}")
+    page.wait_for_selector(".mm-notice:has-text('no longer held')")
+
+
 @pytest.mark.parametrize("name", ["not music.mid", "<b>bold${1}.pdf"])
 def test_a_file_that_is_no_music_is_refused_in_words(page, tmp_path, name):
     (tmp_path / name).write_bytes(b"%PDF-1.4 nothing to hear")

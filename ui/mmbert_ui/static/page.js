@@ -132,6 +132,7 @@ class Search {
     else {
       const { serial, ...asked } = view.ask;
       this.asked = asked;
+      if (!serial) this.toAddress(); // a file that was dropped: the server asked
       this.fill(asked.words);
       this.panel.show();
       this.shown.hits(view);
@@ -149,7 +150,7 @@ class Search {
     if (kind) out.set("kind", kind);
     if (folder) out.set("folder", folder);
     if (order !== EMPTY.order) out.set("order", order);
-    if (like && !like.startsWith("upload-")) out.set("like", like);
+    if (like) out.set("like", like);
     if (limit !== EMPTY.limit) out.set("n", limit);
     if (this.tab && this.tab !== "search") out.set("tab", this.tab);
     const text = out.toString();
