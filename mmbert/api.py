@@ -225,12 +225,16 @@ class Library:
             LibraryError: the file is gone, or is not what it was when the library was built.
         """
         from mmbert.items import load_items
+        from mmbert.store.files import sha256_of
 
         row = self._row(id)
         paths = self.generation.paths(row)
         for path in map(Path, paths):
-            if not path.exists():
-                continue
+            try:
+                if not path.is_file() or sha256_of(path) != self.generation.pieces.sha256[row]:
+                    continue  # what lies there now was never looked at: no parser sees it here
+            except OSError as e:
+                raise ItemError(str(path), f"cannot be read ({e.strerror})", code="E_IO") from e
             faults: list[ItemError] = []
             for item in load_items(path, on_reject=faults.append):
                 if item.uid == id:

@@ -219,6 +219,23 @@ def test_a_file_that_changed_is_not_taken_for_the_piece(tmp_path: Path, tunes: P
             opened.item(piece.id)
 
 
+def test_what_took_the_place_of_a_file_is_never_parsed(tmp_path: Path, tunes: Path, embedder, monkeypatch) -> None:
+    from mmbert_indexer.build import build_library
+
+    import mmbert.items
+
+    music = tmp_path / "music"
+    music.mkdir()
+    (music / "a.mid").write_bytes((tunes / "march.mid").read_bytes())
+    build_library(tmp_path / "library", [music], embedder)
+    with Library.open(tmp_path / "library") as opened:
+        (piece,) = opened.pieces()
+        (music / "a.mid").write_bytes((tunes / "waltz.mid").read_bytes())
+        monkeypatch.setattr(mmbert.items, "load_items", lambda *a, **k: pytest.fail("it was parsed"))
+        with pytest.raises(LibraryError, match="changed"):
+            opened.item(piece.id)
+
+
 def test_conditions_that_leave_nothing(library: Library) -> None:
     answer = library.search("a jig", where=["instruments=sitar"])
     assert (answer.hits, answer.nothing_fits, answer.total) == ((), True, 0)

@@ -7,7 +7,7 @@ import time
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from mmbert_ui import building
+from mmbert_ui import building, building_process
 from mmbert_ui.building import Builder
 from mmbert_ui.pulse import add_pulse_routes
 from mmbert_ui.state import Site
@@ -98,6 +98,15 @@ def test_beside_another_build_none_begins(tmp_path, tiny_weights):
         said = ended(builder, seconds=60)
     assert said["state"] == "failed"
     assert "Another build is running" in said["error"]["fault"]
+
+
+def test_a_build_that_fails_names_no_folder_of_the_machine(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(building_process.os, "nice", lambda _: 0)
+    monkeypatch.setattr(building_process.signal, "signal", lambda *_: None)
+    assert building_process.main(str(tmp_path / "my library")) == 1
+    said = capsys.readouterr().out
+    assert "my library" in said
+    assert str(tmp_path) not in said
 
 
 def test_the_routes_take_no_path_and_say_what_is_in_the_way(library, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+import mmbert_ui.page as page
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
@@ -55,6 +56,41 @@ def test_an_upload_without_a_length_is_refused(client):
 
     answer = client.post("/gradio_api/upload", content=parts())
     assert answer.status_code == 411
+
+
+def test_a_length_does_not_count_beside_another_way_of_sending(client):
+    headers = {"Content-Length": "10", "Transfer-Encoding": "chunked"}
+    assert client.post("/gradio_api/upload", content=b"0" * 10, headers=headers).status_code == 411
+
+
+def test_an_upload_that_is_longer_than_it_says_is_cut_off(client):
+    headers = {"Content-Length": "10", "Content-Type": "multipart/form-data; boundary=b"}
+    answer = client.post("/gradio_api/upload", content=b"0" * 11, headers=headers)
+    assert answer.status_code == 400
+    assert "longer" in answer.json()["error"]["fault"]
+
+
+def test_a_request_brings_one_file_however_it_is_cut_into_blocks():
+    def left(body: bytes, block: int) -> str:
+        form = intake._Form(b"multipart/form-data; boundary=xx-x", len(body))
+        for at in range(0, len(body), block):
+            form.count(body[at : at + block])
+        return form.fault
+
+    part = b'--xx-x\r\nContent-Disposition: form-data; name="files"; filename="a.mid"\r\n\r\nMThd\r\n'
+    for block in range(1, 200):
+        assert left(part + b"--xx-x--\r\n", block) == ""
+        assert "more than one" in left(part * 2 + b"--xx-x--\r\n", block)
+
+
+def test_many_small_files_in_one_request_leave_nothing_on_the_disk(library, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    with TestClient(page.build_app(library), base_url="http://127.0.0.1") as client:
+        many = [("files", (f"{n}.mid", b"MThd%d" % n)) for n in range(200)]
+        answer = client.post("/gradio_api/upload", files=many)
+        assert (answer.status_code, answer.json()["error"]["fault"]) == (400, "holds more than one file")
+        assert [p for p in (tmp_path / "uploads").rglob("*") if p.is_file()] == []
+        assert client.post("/gradio_api/upload", files=many[:1]).status_code == 200
 
 
 def test_a_full_folder_takes_no_more_until_files_are_old(client, tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from pathlib import Path
 import mmbert_ui.page as page
 import pytest
 from fastapi.testclient import TestClient
+from mmbert_ui.asking import respond
 from mmbert_ui.state import PageState
 
 from mmbert.console import clean
@@ -120,6 +121,29 @@ def test_no_answer_holds_a_path_of_the_server(client, library):
         answer = client.get(route)
         assert answer.status_code == 200
         assert whole not in answer.text
+
+
+def test_an_answer_to_a_dropped_file_names_it_by_its_id(client, app, library):
+    dropped = next(Path(p.path) for p in library.pieces() if p.title == "Slow Hymn")
+    upload = app.state.page.uploads.add(dropped, "mine.mid")
+    answer = client.get("/api/search", params={"like": upload.id})
+    assert answer.json()["query"] == upload.id
+    assert str(dropped.parent.parent) not in answer.text
+
+
+def test_no_fault_holds_a_path_of_the_server(client, library, monkeypatch):
+    music = Path(library.sources[0])
+
+    def search(*args, **kwargs):
+        raise LibraryError(str(music / "a b.mid"), f"is not {music}/c", "Weights are read from /srv/models/x.bin")
+
+    monkeypatch.setattr(PageState, "search", search)
+    told = client.get("/api/search", params={"q": "x"}).json()["error"]
+    assert told == {"subject": "Music/a b.mid", "fault": "is not Music/c", "hint": "Weights are read from x.bin"}
+    status, body = call(client, "search", ["x", "", 2])
+    assert (status, str(music.parent) in str(body), "Music/a b.mid" in str(body)) == (500, False, True)
+    shown = respond(client.app.state.page, {"words": "x"})
+    assert (shown["title"], shown["hint"]) == ("Music/a b.mid: is not Music/c", "Weights are read from x.bin")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])

@@ -85,7 +85,7 @@ def respond(site: Site, data: Any) -> dict[str, Any]:
         with site.now() as state:
             return answer_view(state, ask)
     except MmbertError as e:
-        return error_view(e, ask)
+        return error_view(site.outside(e), ask)
     except Exception:
         traceback.print_exc(file=sys.stderr)
         fault = UsageError("", "The page made a mistake of its own", "The terminal it was started in says more")

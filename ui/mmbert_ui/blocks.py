@@ -44,7 +44,7 @@ def build_blocks(site: Site) -> gr.Blocks:
             with gr.Tab("About", id="about"):
                 _html("mm-about", ABOUT)
         for name, function in named_functions(site).items():
-            gr.api(_told(function), api_name=name, **_TOGETHER)
+            gr.api(_told(site, function), api_name=name, **_TOGETHER)
     demo.queue(max_size=64)
     return demo
 
@@ -99,20 +99,22 @@ def dropped(site: Site, path: str | None) -> dict[str, Any]:
     try:
         upload = site.uploads.add(stored, stored.name)
     except MmbertError as e:
-        return error_view(e, Ask())
+        return error_view(site.outside(e), Ask())
     finally:
         stored.unlink(missing_ok=True)
     return respond(site, Ask(like=upload.id).model_dump())
 
 
-def _told(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+def _told(site: Site, function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     """A function whose faults reach the caller in words."""
 
     @wraps(function)
     def told(*args: Any, **kwargs: Any) -> dict[str, Any]:
         try:
             return function(*args, **kwargs)
-        except (MmbertError, HTTPException) as e:
+        except MmbertError as e:
+            raise gr.Error(str(site.outside(e))) from None
+        except HTTPException as e:
             raise gr.Error(sentence_of(e)) from None
 
     return told

@@ -12,19 +12,21 @@ from typing import Any
 
 from mmbert.console import clean
 from mmbert.errors import MmbertError
+from mmbert_ui.outside import error_words, outside
 
 _EVERY_S = 0.2
-_TOLD = ("pieces", "embedded", "removed", "rejected", "seconds")  # of the report: no path leaves the machine
+_TOLD = ("pieces", "embedded", "removed", "rejected", "seconds")  # of the report: no list of files
 
 
 def main(library: str, weights: str | None = None) -> int:
     """Build a library from the folders it was built from before."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
+    places = [library, *([weights] if weights else [])]
     os.nice(5)  # the page that is being used goes first
     try:
-        _say(report=_build(Path(library), weights))
+        _say(report=_build(Path(library), weights, places))
     except MmbertError as e:
-        _say(error={"fault": f"{e.subject} {e.fault}".strip(), "hint": e.hint})
+        _say(error=error_words(outside(e, places)))
         return 1
     except KeyboardInterrupt:
         _say(error={"fault": "Stopped", "hint": "Begin again to go on"})
@@ -32,7 +34,8 @@ def main(library: str, weights: str | None = None) -> int:
     return 0
 
 
-def _build(library: Path, weights: str | None) -> dict[str, Any]:
+def _build(library: Path, weights: str | None, places: list[str]) -> dict[str, Any]:
+    """Build; ``places`` comes to hold the folders of music."""
     from mmbert_indexer.build import build_library
     from mmbert_indexer.lock import refuse_read_only
 
@@ -41,6 +44,7 @@ def _build(library: Path, weights: str | None) -> dict[str, Any]:
     refuse_read_only(library)
     generation = open_library(library).current()
     sources = [Path(s) for s in generation.manifest["sources"]]
+    places += map(str, sources)
     generation.close()
     from mmbert.embed import Embedder
 

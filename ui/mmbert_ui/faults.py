@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -35,10 +36,8 @@ def status_of(error: MmbertError) -> int:
     return 400 if isinstance(error, (UsageError, ItemError)) else 500
 
 
-def sentence_of(error: MmbertError | HTTPException) -> str:
+def sentence_of(error: HTTPException) -> str:
     """A fault as one sentence."""
-    if isinstance(error, MmbertError):
-        return str(error)
     return str(UsageError(**error.detail["error"])) if isinstance(error.detail, dict) else str(error.detail)
 
 
@@ -51,12 +50,13 @@ def first_fault(errors: Any) -> tuple[str, str]:
     return field, message[:1].lower() + message[1:]
 
 
-def add_faults(app: FastAPI, headers: dict[str, str]) -> None:
+def add_faults(app: FastAPI, headers: dict[str, str], outside: Callable[[MmbertError], MmbertError]) -> None:
     """Give every fault of an application's own routes its form.
 
     Args:
         app: The application.
         headers: Of the answer to a mistake of ours, which leaves past the middleware that adds them otherwise.
+        outside: Words an error for people who may sit elsewhere.
     """
 
     @app.exception_handler(HTTPException)
@@ -74,7 +74,8 @@ def add_faults(app: FastAPI, headers: dict[str, str]) -> None:
     async def told(request: Request, e: MmbertError) -> JSONResponse:
         status = status_of(e)
         later = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None
-        return JSONResponse(body_of(e.subject, e.fault, e.hint), status, headers=later)
+        words = outside(e)
+        return JSONResponse(body_of(words.subject, words.fault, words.hint), status, headers=later)
 
     @app.exception_handler(Exception)
     async def ours(request: Request, e: Exception) -> JSONResponse:

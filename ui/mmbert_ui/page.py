@@ -72,7 +72,7 @@ def build_app(
     if password is not None:
         app.add_middleware(Password, password=password)
     app.add_middleware(Harden, hosts=hosts)
-    add_faults(app, {k.decode(): v.decode() for k, v in HEADERS})
+    add_faults(app, {k.decode(): v.decode() for k, v in HEADERS}, site.outside)
     add_routes(app, site)
     add_pulse_routes(app, site, builder)
     add_program_routes(app, site)

@@ -6,7 +6,10 @@ Requests name pieces by id alone; nothing is ever looked up by a path that came 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
+
+_FOLDERS = re.compile(r"(?<![\w:/.~])/(?:[^\s/'\"“”]+/)+")  # of a whole path; no part of an address of the web
 
 
 def shown_path(path: str, sources: Sequence[str]) -> str:
@@ -25,11 +28,19 @@ def shown_path(path: str, sources: Sequence[str]) -> str:
     return os.path.basename(path)
 
 
-def unplaced(text: str, library: str | os.PathLike[str]) -> str:
-    """Words about a library without the folders above it.
+def unplaced(text: str, *places: str | os.PathLike[str]) -> str:
+    """Words without the folders above anything: above the places that are named, and of any other whole path.
 
-    >>> unplaced("Run: mmbert index verify /home/ann/music.mmbert", "/home/ann/music.mmbert")
-    'Run: mmbert index verify music.mmbert'
+    Args:
+        text: What is told.
+        places: Folders and files that the words may name, whose names may hold spaces.
+
+    >>> unplaced("Run: mmbert index verify /home/ann/my music.mmbert", "/home/ann/my music.mmbert")
+    'Run: mmbert index verify my music.mmbert'
+    >>> unplaced("/srv/models/tiny/head.json is missing. See https://example.org/a/b or docs/HTTP.md")
+    'head.json is missing. See https://example.org/a/b or docs/HTTP.md'
     """
-    whole = os.fspath(library)
-    return text.replace(whole, os.path.basename(whole.rstrip(os.sep))) if os.path.isabs(whole) else text
+    for place in sorted(map(os.fspath, places), key=len, reverse=True):
+        if os.path.isabs(place):
+            text = text.replace(place, os.path.basename(place.rstrip(os.sep)))
+    return _FOLDERS.sub("", text)

@@ -1,6 +1,7 @@
 """The library over HTTP for other programs: plain JSON, pieces by id. docs/HTTP.md describes it.
 
-Answers are those of ``mmbert search --json`` and of ``mmbert.api.Library``, with paths below the folder of music.
+Answers are those of ``mmbert search --json`` and of ``mmbert.api.Library``, with paths below the folder of music
+and a dropped file by its id.
 """
 
 from __future__ import annotations
@@ -104,6 +105,7 @@ def search_json(state: PageState, question: Question) -> dict[str, Any]:
         limit=question.limit,
     )
     out = answer.to_json()
+    out["query"] = answer.query.words or question.like or ""  # never where a dropped file lies
     for hit in out["hits"]:
         hit["path"] = state.shown_path(hit["path"])
     return clean(out)

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from mmbert.console import clean
 from mmbert.errors import MmbertError
 from mmbert_ui.building import Builder
+from mmbert_ui.outside import error_words
 from mmbert_ui.state import PageState, Site
 from mmbert_ui.uploads import MAX_BYTES
 
@@ -44,7 +45,7 @@ def add_pulse_routes(app: FastAPI, site: Site, builder: Builder) -> None:
         try:
             builder.start()
         except MmbertError as e:
-            return JSONResponse(clean({"error": error_words(e)}), 409)
+            return JSONResponse(clean({"error": error_words(site.outside(e))}), 409)
         return JSONResponse(clean(builder.view()), 202)
 
     @app.post("/build/stop")
@@ -64,10 +65,5 @@ def settings(state: PageState, builder: Builder) -> dict[str, Any]:
         "examples": state.catalogue.examples,
         "max_bytes": MAX_BYTES,
         "soundfont": state.renderer is not None,
-        "obstacle": error_words(fault) if fault else None,
+        "obstacle": error_words(state.outside(fault)) if fault else None,
     }
-
-
-def error_words(error: MmbertError) -> dict[str, str]:
-    """An error for the page: ``{fault, hint}``."""
-    return {"fault": f"{error.subject} {error.fault}".strip(), "hint": error.hint}

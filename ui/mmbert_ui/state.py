@@ -16,6 +16,7 @@ from mmbert.follow import Follower
 from mmbert.types import Answer, Facets, Item
 from mmbert_ui.catalogue import Catalogue
 from mmbert_ui.notes import Playable
+from mmbert_ui.outside import outside
 from mmbert_ui.paths import shown_path, unplaced
 from mmbert_ui.render import Renderer
 from mmbert_ui.uploads import Upload, Uploads
@@ -63,6 +64,11 @@ class Site:
         """End the reading process, forget the dropped files, close the library."""
         self.uploads.close()
         self.following.close()
+
+    def outside(self, error: MmbertError) -> MmbertError:
+        """An error without any path of this machine."""
+        with self.now() as state:
+            return state.outside(error)
 
     def catalogue_of(self, library: Any) -> Catalogue:
         """All pieces of one state of the library."""
@@ -130,6 +136,11 @@ class PageState:
     def shown_path(self, path: str) -> str:
         """A file of the library, as it is told to people who may sit elsewhere."""
         return shown_path(path, self.library.sources)
+
+    def outside(self, error: MmbertError) -> MmbertError:
+        """An error without any path of this machine."""
+        weights = self.library.weights
+        return outside(error, [self.library.path, *self.library.sources, *([weights] if weights else [])])
 
     @property
     def notice(self) -> str:
