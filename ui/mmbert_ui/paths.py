@@ -40,7 +40,7 @@ def unplaced(text: str, *places: str | os.PathLike[str]) -> str:
     >>> unplaced("/srv/models/tiny/head.json is missing. See https://example.org/a/b or docs/HTTP.md")
     'head.json is missing. See https://example.org/a/b or docs/HTTP.md'
     """
-    for place in sorted(map(os.fspath, places), key=len, reverse=True):
+    for place in sorted((os.fspath(p) for p in places), key=len, reverse=True):
         if os.path.isabs(place):
             text = text.replace(place, os.path.basename(place.rstrip(os.sep)))
     return _FOLDERS.sub("", text)
