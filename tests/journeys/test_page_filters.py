@@ -78,6 +78,14 @@ def test_varied_shows_a_composer_once_before_twice(page, url):
     assert set(composers[:2]) == {"Emil Muster", "Clara Sample"}
 
 
+def test_an_order_that_there_is_not_is_best_first(page, url):
+    page.goto(f"{url}/?q=study&order=bogus")
+    page.wait_for_selector(".mm-search[data-state=hits] .card")
+    page.evaluate("window.dispatchEvent(new PopStateEvent('popstate'))")
+    assert page.locator(".mm-lost").inner_text() == ""
+    assert page.locator(".card").count()
+
+
 def test_a_folder_is_a_filter(page, url):
     page.goto(f"{url}/?q=study&folder=no+such")
     page.wait_for_selector(".mm-search[data-state=error] button:has-text('Start again')")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import pytest
@@ -64,6 +65,27 @@ def test_a_report_ends_a_build(builder, script):
     script('print(\'{"report": {"pieces": 7}}\')')
     builder.start()
     assert ended(builder) == {"state": "built", "report": {"pieces": 7}}
+
+
+def test_lines_that_are_no_objects_are_passed_over(builder, script):
+    script("""print('[1, 2]\\n7\\nnull\\n"report"\\n{"report": {"pieces": 7}}\\n[8]')""")
+    builder.start()
+    assert ended(builder) == {"state": "built", "report": {"pieces": 7}}
+
+
+def test_a_build_is_its_own_group_and_is_told_to_stop_once(builder, script):
+    told = "import signal, sys; n = []; signal.signal(signal.SIGINT, lambda *_: n.append(1)); "
+    script(told + """import time; print('{"done": 1}', flush=True); time.sleep(1); print('{"report": %d}' % len(n))""")
+    builder.start()
+    process = builder._process
+    assert os.getpgid(process.pid) == process.pid  # Ctrl-C in a terminal goes to a group
+    while "done" not in builder.view():
+        time.sleep(0.02)
+    for _ in range(3):
+        builder.stop()
+        assert builder.view()["state"] == "stopping"
+        time.sleep(0.1)
+    assert ended(builder) == {"state": "built", "report": 1}
 
 
 def test_a_process_that_dies_is_a_sentence(builder, script):

@@ -49,6 +49,11 @@ def test_a_page_elsewhere_cannot_embed_answers_but_may_link(client):
     assert client.get("/x", headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}).status_code == 200
 
 
+def test_a_form_elsewhere_cannot_send_here(client):
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert client.post("/x", headers=headers).status_code == 403
+
+
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:7860", "", "127.0.0.1.evil.example"])
 def test_a_name_that_is_not_ours_is_refused(client, host):
     assert client.get("/x", headers={"Host": host}).status_code == 403

@@ -13,6 +13,7 @@ from mmbert_ui.asking import card, respond
 from mmbert_ui.blocks import LIBRARY, RESULTS, dropped
 from mmbert_ui.state import PageState
 
+from mmbert.errors import BusyError
 from tests.ui.conftest import HOSTILE
 
 
@@ -168,6 +169,20 @@ def test_filters_that_leave_nothing_say_which_to_take_out(app):
     assert view["cards"] == []
     found = [(way["text"], way["change"], way["total"]) for way in view["relax"]]
     assert found == [("“jig”", {"where": ["mode=minor"]}, 3), ("“minor”", {"where": ["form=jig"]}, 2)]
+
+
+def test_ways_out_that_must_wait_do_not_cost_the_answer(app, monkeypatch):
+    real, asked = PageState.search, []
+
+    def search(self, words, **question):
+        asked.append(words)
+        if len(asked) > 2:
+            raise BusyError("The server", "has too many questions at once")
+        return real(self, words, **question)
+
+    monkeypatch.setattr(PageState, "search", search)
+    view = ask(app, words="", where=["mode=minor", "form=jig"])
+    assert (view["state"], view["cards"], len(view["relax"])) == ("hits", [], 1)
 
 
 def test_nothing_fits_keeps_its_hits_and_calls_them_loose(app):

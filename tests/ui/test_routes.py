@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import wave
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from mmbert_ui import uploads
 from mmbert_ui.notes import Playable
 from mmbert_ui.render import Renderer, find_soundfont
 from mmbert_ui.routes import add_routes
@@ -115,6 +117,29 @@ def test_the_library_lists_counts_rejects_and_pieces(client, library):
     assert [r["title"] for r in rows["rows"]] == ["the old mill"]
     assert client.get("/pieces.json", params={"start": 4, "count": 50}).json()["total"] == 6
     assert client.get("/pieces.json", params={"count": 10**6}).status_code == 422
+
+
+def test_the_notes_of_a_dropped_file_go_with_it(library, tmp_path, monkeypatch):
+    site, path = Site(library), tmp_path / "hymn.mid"
+    upload = site.uploads.add(path, "mine.mid")
+    app = FastAPI()
+    add_routes(app, site)
+    client = TestClient(app)
+    assert client.get(f"/roll/{upload.id}.json").json()["notes"]
+    assert not site._playables
+    monkeypatch.setattr(uploads, "KEPT_SECONDS", -1.0)
+    assert client.get(f"/roll/{upload.id}.json").status_code == 404
+    site.uploads.close()
+
+
+def test_builds_are_followed_though_warming_went_wrong(library, monkeypatch):
+    site, followed = Site(library), threading.Event()
+    monkeypatch.setattr(library, "pieces", lambda: 1 / 0)
+    monkeypatch.setattr(site.following, "start", followed.set)
+    monkeypatch.setattr(site.uploads, "warm", lambda: None)
+    monkeypatch.setattr(threading, "excepthook", lambda args: None)
+    site.start()
+    assert followed.wait(20)
 
 
 def test_notes_of_a_piece_without_notes_draw_nothing():

@@ -86,7 +86,7 @@ def test_a_hung_or_dying_reader_costs_only_its_file(kept, tune, tmp_path, monkey
 
 def test_a_book_that_never_ends_is_counted_as_far_as_time_allows(kept, tune, tmp_path, monkeypatch):
     (tmp_path / "book.abc").write_text("".join(f"X:{n}\nT:Tune {n}\nK:G\nGAB|\n\n" for n in range(1, 400)))
-    monkeypatch.setattr(uploads, "READ_SECONDS", 0.0)
+    monkeypatch.setattr(uploads, "COUNT_SECONDS", 0.0)
     assert kept.add(tmp_path / "book.abc", "book.abc").pieces < 400
     monkeypatch.undo()
     assert kept.add(tune, "tune.mid").pieces == 1
@@ -126,6 +126,16 @@ def test_too_large_a_file_is_not_even_opened(kept, tmp_path):
         f.truncate(uploads.MAX_BYTES + 1)
     with pytest.raises(ItemError, match="up to 8 MB"):
         kept.add(tmp_path / "big.mid", "big.mid")
+
+
+def test_a_file_is_forgotten_though_nobody_asks(tune, monkeypatch):
+    monkeypatch.setattr(uploads, "KEPT_SECONDS", 0.2)
+    gone = threading.Event()
+    box = Uploads(lambda upload_id: gone.set())
+    box.add(tune, "tune.mid")
+    assert gone.wait(20)
+    assert not box._kept
+    box.close()
 
 
 def test_old_files_and_more_than_fit_are_forgotten(kept, tune, monkeypatch):

@@ -9,11 +9,12 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mmbert.errors import MmbertError, UsageError
+from mmbert.errors import BusyError, MmbertError, UsageError
 from mmbert.retrieval.order import BEST
 from mmbert.titles import title_of
 from mmbert.types import Condition, Facets, Hit, Item, Kind, Order
@@ -167,9 +168,12 @@ def relaxed(state: PageState, ask: Ask, asked: dict[str, Any], found: list[dict[
     ]
     ways += [(f"“only {KINDS[ask.kind]}”", {"kind": None})] if ask.kind else []
     ways += [(f"“in {ask.folder}”", {"folder": None})] if ask.folder else []
-    out = [_way(state, ask, asked, *way) for way in ways[:MOST_WAYS]]
-    if len(ways) > 1 and not any(way["total"] for way in out):
-        out.insert(0, _way(state, ask, asked, "all filters", {"where": [], "kind": None, "folder": None}))
+    out: list[dict[str, Any]] = []
+    with suppress(BusyError):  # the answer stands; others' questions go before more ways out
+        for way in ways[:MOST_WAYS]:
+            out.append(_way(state, ask, asked, *way))  # those found before others come are shown
+        if len(ways) > 1 and not any(way["total"] for way in out):
+            out.append(_way(state, ask, asked, "all filters", {"where": [], "kind": None, "folder": None}))
     return sorted((way for way in out if way["total"]), key=lambda way: -way["total"])
 
 

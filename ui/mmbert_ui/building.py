@@ -55,7 +55,13 @@ class Builder:
             command += [str(self._weights)] if self._weights else []
             silent = subprocess.DEVNULL
             self._process = subprocess.Popen(
-                command, stdin=silent, stdout=subprocess.PIPE, stderr=silent, text=True, env=environment()
+                command,
+                stdin=silent,
+                stdout=subprocess.PIPE,
+                stderr=silent,
+                text=True,
+                env=environment(),
+                process_group=0,  # Ctrl-C in the terminal is the page's: close() lets the build finish its batch
             )
             self._said = {"state": "running", "step": "Loading the model"}
             self._begun = time.monotonic()
@@ -82,7 +88,7 @@ class Builder:
     def stop(self) -> None:
         """Ask the build to end after its batch; nothing happens where none is running."""
         with self._lock:
-            if self._process is not None:
+            if self._process is not None and self._said["state"] == "running":  # a second signal would cut a batch
                 self._said = self._said | {"state": "stopping"}
                 self._process.send_signal(signal.SIGINT)
 
@@ -111,17 +117,26 @@ class Builder:
 
     def _listen(self, process: subprocess.Popen[str]) -> None:
         last: dict[str, Any] = {}
-        for line in process.stdout or ():
-            with suppress(ValueError):  # a line that a library printed
-                last = json.loads(line)
-                if not {"report", "error"} & set(last):
-                    self._said = {"state": self._said["state"], **last}
-        process.wait()
-        with self._lock:
-            self._process = None
-            if "report" in last:
-                self._said = {"state": "built", "report": last["report"]}
-            else:
-                why = "Stopped" if self._said["state"] == "stopping" else "The build ended before it was done"
-                fault = {"fault": why, "hint": "What is done is kept: begin it again to go on"}
-                self._said = {"state": "failed", "error": last.get("error", fault)}
+        try:
+            for line in process.stdout or ():
+                with suppress(ValueError):  # a line that a library printed
+                    if isinstance(said := json.loads(line), dict):
+                        last = said
+                        self._tell(said)
+        finally:
+            process.wait()
+            with self._lock:
+                self._process = None
+                self._said = self._end(last)
+
+    def _tell(self, said: dict[str, Any]) -> None:
+        with self._lock:  # a stop that comes now is not overwritten
+            if not {"report", "error"} & set(said):
+                self._said = {**said, "state": self._said["state"]}
+
+    def _end(self, last: dict[str, Any]) -> dict[str, Any]:
+        if "report" in last:
+            return {"state": "built", "report": last["report"]}
+        why = "Stopped" if self._said["state"] == "stopping" else "The build ended before it was done"
+        fault = {"fault": why, "hint": "What is done is kept: begin it again to go on"}
+        return {"state": "failed", "error": last.get("error", fault)}

@@ -76,7 +76,8 @@ class Harden:
         origin = headers.get("origin")
         if origin is not None and not _same_origin(origin, host, scope, headers):
             return "Requests from other sites are refused"
-        if headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
+        follows_link = headers.get("sec-fetch-mode") == "navigate" and scope.get("method") in ("GET", "HEAD")
+        if headers.get("sec-fetch-site") == "cross-site" and not follows_link:
             return "Requests from other sites are refused"
         if _fetches_for_others(scope):
             return "This server fetches nothing for others"

@@ -81,6 +81,12 @@ class Renderer:
                 out[left - start : right - start] += sound[left - at : right - at]
         return _limit(out * piece.gain)
 
+    def forget(self, key: str) -> None:
+        """Drop the sound of a piece."""
+        with self._lock:
+            for name in [name for name in self._segments if name[0] == key]:
+                del self._segments[name]
+
     def _reaching(self, piece: Playable, start: int, stop: int) -> Sequence[int]:
         """Segments with a note that sounds between two frames."""
         begins, ends = start / SAMPLE_RATE * 1000, stop / SAMPLE_RATE * 1000

@@ -36,7 +36,7 @@ class Site:
     """
 
     def __init__(self, library: Any, renderer: Renderer | None = None) -> None:
-        self.renderer, self.uploads = renderer, Uploads()
+        self.renderer, self.uploads = renderer, Uploads(renderer.forget) if renderer else Uploads()
         self.following = Follower(library, self._prepare)
         self.places = threading.BoundedSemaphore(MOST_SEARCHES)
         self._lock, self._cataloguing = threading.Lock(), threading.Lock()
@@ -53,9 +53,11 @@ class Site:
         """Load what the first question and the first file need, and follow builds; returns at once."""
 
         def warm() -> None:
-            with self.now() as state:
-                self._prepare(state.library)
-            self.following.start()
+            try:
+                with self.now() as state:
+                    self._prepare(state.library)
+            finally:
+                self.following.start()
 
         threading.Thread(target=warm, name="warm", daemon=True).start()
         self.uploads.warm()
@@ -78,7 +80,10 @@ class Site:
             return self._catalogues[library]
 
     def playable(self, any_id: str, item: Any) -> Playable | None:
-        """The notes of a score; an id names the same notes for ever. ``item()`` gives the piece where it is new."""
+        """The notes of a score; a piece's id names the same notes for ever. ``item()`` gives the piece where it is new.
+
+        Those of a dropped file are not kept: they go with the file.
+        """
         with self._lock:
             if any_id in self._playables:
                 self._playables.move_to_end(any_id)
@@ -87,6 +92,8 @@ class Site:
         if found is None or found.score is None:
             return None
         playable = Playable.of(found.score)
+        if UPLOAD_ID.fullmatch(any_id):
+            return playable
         with self._lock:
             self._playables[any_id] = playable
             while len(self._playables) > KEPT_PIECES:

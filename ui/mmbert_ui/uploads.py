@@ -10,6 +10,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from mmbert.errors import BusyError, ItemError
 from mmbert.types import Item, Source
 
 MAX_BYTES = 8 * 2**20
-READ_SECONDS = 30.0
+COUNT_SECONDS = 30.0  # in which the pieces of a file are counted
 KEPT = 32
 KEPT_SECONDS = 3600.0
 MOST_WAITING = 8
@@ -48,9 +49,15 @@ class Upload:
 
 
 class Uploads:
-    """At most :data:`KEPT` files of the last hour, newest kept. Safe to call from several threads."""
+    """At most :data:`KEPT` files of the last hour, newest kept. Safe to call from several threads.
 
-    def __init__(self) -> None:
+    Args:
+        gone: Called with the id of each file that is forgotten.
+    """
+
+    def __init__(self, gone: Callable[[str], None] = lambda upload_id: None) -> None:
+        self._gone = gone
+        self._timer: threading.Timer | None = None  # one, for the oldest file: nobody need ask for it to be forgotten
         self._kept: OrderedDict[str, Upload] = OrderedDict()
         self._lock = threading.Lock()
         self._turn = threading.Lock()  # one file at a time, each with its own time
@@ -90,6 +97,7 @@ class Uploads:
         with self._lock:
             self._kept[upload.id] = upload
             self._forget()
+            self._set_timer()
         return upload
 
     def get(self, upload_id: str) -> Upload | None:
@@ -102,6 +110,8 @@ class Uploads:
         """Forget all files and end the reading process."""
         with self._lock:
             self._kept.clear()
+            if self._timer is not None:
+                self._timer.cancel()
         self._pool.close()
 
     def _forget(self) -> None:
@@ -109,10 +119,24 @@ class Uploads:
         for upload in list(self._kept.values()):
             if len(self._kept) > KEPT or upload.at < oldest:
                 del self._kept[upload.id]
+                self._gone(upload.id)
+
+    def _set_timer(self) -> None:
+        if self._kept and self._timer is None:
+            oldest = next(iter(self._kept.values()))
+            self._timer = threading.Timer(max(0.1, oldest.at + KEPT_SECONDS - time.monotonic()), self._on_time)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _on_time(self) -> None:
+        with self._lock:
+            self._timer = None
+            self._forget()
+            self._set_timer()
 
     def _read(self, path: Path) -> tuple[Item, int]:
         """The first piece and how many there are; of a book that takes too long, how many were counted."""
-        state, until = hashed(look(str(path))), time.monotonic() + READ_SECONDS
+        state, until = hashed(look(str(path))), time.monotonic() + COUNT_SECONDS
         _, results = next(self._pool.read([Request(state, frozenset(), to_show=True)]))
         first, pieces, faults = None, 0, []
         try:

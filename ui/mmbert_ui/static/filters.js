@@ -2,7 +2,7 @@
 
 import { el, getJson } from "./dom.js";
 
-const ORDERS = { best: "Best match", varied: "Varied composers", title: "Title, A to Z", length: "Length, shortest first", tempo: "Tempo, slowest first" };
+export const ORDERS = { best: "Best match", varied: "Varied composers", title: "Title, A to Z", length: "Length, shortest first", tempo: "Tempo, slowest first" };
 const KINDS = { score: "scores", recording: "recordings", text: "texts" };
 const LISTS = [["mode", "Mode"], ["key", "Key"], ["metre", "Metre"], ["form", "Form"], ["composer", "Composer"], ["instruments", "Instrument"]];
 const SPANS = [["tempo_bpm", "Tempo", "beats a minute", 1], ["duration_s", "Length", "minutes", 60]];

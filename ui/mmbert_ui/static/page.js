@@ -1,6 +1,6 @@
 // The search tab. This script owns the question: words, filters, order, example and how many hits.
 
-import { Panel } from "./filters.js";
+import { ORDERS, Panel } from "./filters.js";
 import { getJson } from "./dom.js";
 import { player } from "./player.js";
 import { pulse } from "./pulse.js";
@@ -160,7 +160,7 @@ class Search {
   fromAddress() {
     const given = new URLSearchParams(location.search);
     const limit = Math.min(200, Math.max(1, parseInt(given.get("n"), 10) || EMPTY.limit));
-    const order = given.get("order") ?? EMPTY.order;
+    const order = Object.hasOwn(ORDERS, given.get("order") ?? "") ? given.get("order") : EMPTY.order;
     const question = { words: given.get("q") ?? "", where: given.getAll("where"), kind: given.get("kind"), folder: given.get("folder"), order, like: given.get("like"), limit };
     const same = JSON.stringify({ ...EMPTY, ...question }) === JSON.stringify({ ...EMPTY, ...this.asked });
     this.openTab(given.get("tab") ?? "search");

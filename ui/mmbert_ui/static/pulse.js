@@ -26,15 +26,17 @@ class Pulse {
 
   async beat() {
     clearTimeout(this.next);
+    let answered = false;
     try {
       this.now = await getJson("/pulse.json");
       if (this.lost) this.found();
-      this.listeners.forEach((listener) => listener(this.now));
+      answered = true;
     } catch {
       if (!this.lost) this.lose();
     }
     const building = ["running", "stopping"].includes(this.now?.build.state);
     this.next = setTimeout(() => this.beat(), this.lost || building ? WATCHING_MS : RESTING_MS);
+    if (answered) this.listeners.forEach((listener) => listener(this.now)); // a mistake of theirs is no lost server
   }
 
   lose() {
