@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mmbert.facets import FACETS, fold, note_name, pitch_class, show
 from mmbert.retrieval.conditions import is_pace_class, paced_by
+from mmbert.retrieval.lexicon import is_silent
 from mmbert.types import Condition, Facets, Place
 
 FACTS_ADDED = 2  # of a piece that nothing but its nearness speaks for
@@ -187,7 +188,7 @@ def _found(grounds: Grounds) -> str:
         if name in named:
             continue
         here = [w for w in words if re.search(rf"\b{re.escape(w)}(?:s|es)?\b", fold(text))]
-        if here:
+        if not all(map(is_silent, here)):
             return f"its {name} has “{' '.join(here)}”"
     return ""
 

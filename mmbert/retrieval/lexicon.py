@@ -259,7 +259,24 @@ STOP = _words(
     " looking one called titled named than no not without nothing same more less most time key played play written"
     " about"
 )
-"""Words that say nothing to full text."""
+"""Words that tell no title, composer or thing."""
+
+_SMALL = STOP | _words(
+    "my your his her our their me you he she we they us him them mine yours who whom what when how why there here am"
+    " are was were be been being do does did done have has had should could if so then just also i'm i'd i've it's"
+    " that's there's what's you're let's don't doesn't"
+)
+
+
+def is_silent(word: str) -> bool:
+    """Whether a word says nothing to full text, since any title may hold it: small words and single letters.
+
+    >>> is_silent("My"), is_silent("I’ve"), is_silent("x"), is_silent("5"), is_silent("tax")
+    (True, True, True, False, False)
+    """
+    bare = word.casefold().replace("’", "'")
+    return bare in _SMALL or re.fullmatch("[a-z]", bare) is not None
+
 
 # Surnames that are words as well: only a capital letter or "by" makes them a composer.
 COMMON_SURNAMES = _words(

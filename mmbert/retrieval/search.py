@@ -148,9 +148,12 @@ def _nothing_fits(
 ) -> bool:
     """The rule of :mod:`mmbert.retrieval.calibrate`, over the pieces that may be hits.
 
+    A question without a word that says anything (one letter, small words, signs) is answered by nothing.
     Weights without a calibration cannot tell: there a question of which nothing was understood is answered
     where half of its words were found.
     """
+    if not query.lexical and not query.conditions:
+        return True
     words = evidence.words[keep]
     conditions = [c for c, one in zip(query.conditions, said, strict=True) if one]
     known = answered(conditions, evidence.fitting[:, keep][np.array(said, dtype=bool)], words)

@@ -18,6 +18,7 @@ from mmbert.retrieval.lexicon import (
     RELATIVE,
     STOP,
     Reading,
+    is_silent,
     paces,
     things,
     things_pattern,
@@ -232,7 +233,12 @@ def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
 
 
 def _lexical(s: Sentence, reads: Sequence[Read], spans: Sequence[tuple[int, int]]) -> str:
-    """Words for full text: names, forms, instruments and all that the grammar did not understand."""
+    """Words for full text: names, forms, instruments and all that the grammar did not understand.
+
+    Single letters and words that any title may hold are none of them, but in a title that is asked for by name.
+    """
     numeric = [(r.start, r.end) for r in reads if r.readings and not any(x[0] in _LEXICAL for x in r.readings)]
     kept = _without(s.raw, [*spans, *numeric])
-    return " ".join(w for w in re.findall(r"[^\W_]+(?:['’][^\W_]+)*", kept) if w.casefold() not in STOP)
+    titled = any(x[0] == "title" for r in reads for x in r.readings)
+    words = re.findall(r"[^\W_]+(?:['’][^\W_]+)*", kept)
+    return " ".join(w for w in words if not (w.casefold() in STOP if titled else is_silent(w)))

@@ -29,7 +29,8 @@ direction: <q>slower</q>, <q>in a minor key</q>.</p>
 <tr><td>ABC</td><td>.abc</td><td>notes, repeats played, title, rhythm; the first tune of a book</td></tr>
 </tbody></table>
 <p>Files up to {MAX_BYTES // 2**20} MB. A dropped file is read, held in memory for at most an hour and never added to
-the library; as long as it is held, whoever has the page's address can ask with it. Nothing on this page is fetched from or sent to another machine.</p>
+the library; as long as it is held, whoever has the page's address can ask with it. Nothing on this page is fetched from
+or sent to another machine.</p>
 <h2>Reading a result</h2>
 <p><b>close</b>, <b>related</b> and <b>loose</b> say how a piece ranks against pieces taken at random; hold the pointer
 over the word for the numbers. <b>Why</b> is true of that very piece. The box in the roll is the place that fits best,

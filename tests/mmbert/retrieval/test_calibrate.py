@@ -169,6 +169,14 @@ def test_vague_words_about_music_are_answered_and_others_are_not(library: Librar
     assert library.search("zzz engine").nothing_fits  # half of the words are no answer where more can be known
 
 
+@pytest.mark.parametrize("words", ["a", "x", "🎵🎵", "???", "what is it", "my"])
+def test_a_question_without_a_word_that_says_anything_finds_nothing(library: Library, words: str) -> None:
+    answer = library.search(words)
+    assert answer.nothing_fits
+    assert not any("has “" in hit.why for hit in answer.hits)
+    assert library.__dict__["_embedder"].asked == []
+
+
 def test_a_title_or_composer_is_an_answer_whatever_the_vectors_say(library: Library) -> None:
     for words in ("loud engine", "music by Schubert", "amazing grace"):
         assert not library.search(words).nothing_fits, words

@@ -57,6 +57,12 @@ def test_words_found_and_the_nearest_passage() -> None:
     )
 
 
+def test_small_words_alone_are_no_reason() -> None:
+    texts = [("title", "My Way"), ("description", "My tax at sea")]
+    assert why(Grounds(Facets(), lexical="my tax", texts=texts)) == "Its description has “my tax”."
+    assert why(Grounds(Facets(), lexical="my x", texts=texts)) == "Part of this library."
+
+
 def test_beside_an_example_the_difference_and_what_is_shared() -> None:
     example = Facets(key="E", mode="minor", pace=2.0, tempo_bpm=90.0, metre="4/4", instruments=("voice",))
     slower = Condition("pace", "<", 2.0, "slower")

@@ -11,7 +11,7 @@ from mmbert_training.evaluate import understanding
 
 from mmbert.facets import satisfied
 from mmbert.retrieval.conditions import is_pace_class
-from mmbert.retrieval.names import Names
+from mmbert.retrieval.names import Names, names_of
 from mmbert.retrieval.understand import understand
 from mmbert.types import Facets
 
@@ -185,3 +185,23 @@ def test_any_text_is_read_without_a_fault(words: str) -> None:
 def test_upper_case_and_accents_change_nothing() -> None:
     for words in ("slow waltz for violin", "étude in e minor", "without drums"):
         assert chips(words.upper()) == chips(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "lexical"),
+    [
+        ("my tax return", "tax return"),
+        ("a", ""),
+        ("🎵🎵", ""),
+        ("Is there a cat for you?", "cat"),
+        ("op 9 no 2", "op 9 2"),
+    ],
+)
+def test_small_words_and_single_letters_are_not_looked_for(words: str, lexical: str) -> None:
+    assert understand(words).lexical == lexical
+
+
+def test_a_title_asked_for_by_name_keeps_its_small_words() -> None:
+    found = understand("My Way", names_of([], ["My Way", "Another"]))
+    assert [c.facet for c in found.conditions] == ["title"]
+    assert found.lexical == "My Way"
