@@ -14,6 +14,7 @@ from mmbert_ui.pulse import add_pulse_routes
 from mmbert_ui.state import Site
 
 from mmbert.errors import LibraryError
+from tests.ui.conftest import StubLibrary
 
 
 def ended(builder: Builder, seconds: float = 8) -> dict:
@@ -129,6 +130,13 @@ def test_a_build_that_fails_names_no_folder_of_the_machine(tmp_path, capsys, mon
     said = capsys.readouterr().out
     assert "my library" in said
     assert str(tmp_path) not in said
+
+
+def test_only_who_sits_here_is_told_where_an_empty_library_lies(tmp_path):
+    app = FastAPI()
+    add_pulse_routes(app, Site(StubLibrary({}, path=tmp_path / "library")), Builder(tmp_path, list))
+    said = [TestClient(app, client=(host, 1)).get("/settings.json").json() for host in ("127.0.0.1", "192.0.2.7")]
+    assert [s["library"] for s in said] == [str(tmp_path / "library"), "library"]
 
 
 def test_the_routes_take_no_path_and_say_what_is_in_the_way(library, tmp_path):

@@ -146,11 +146,14 @@ def test_no_fault_holds_a_path_of_the_server(client, library, monkeypatch):
     assert (shown["title"], shown["hint"]) == ("Music/a b.mid: is not Music/c", "Weights are read from x.bin")
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-def test_only_reading_is_allowed(client, method):
-    answer = client.request(method, "/api/search")
-    assert answer.status_code in (404, 405)
-    fault(answer)
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("route", [*ROUTES, "/roll/{id}.json", "/sound/{id}.wav", "/download/{id}", "/alive"])
+def test_only_reading_is_allowed(client, method, route):
+    answer = client.request(method, route.format(id="f" * 32 + "-0"))
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, HEAD"
+    assert "method" in fault(answer)["fault"]
+    assert client.request(method, "/api/nothing").status_code == 404
 
 
 @pytest.mark.parametrize(

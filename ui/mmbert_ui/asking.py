@@ -19,6 +19,7 @@ from mmbert.retrieval.order import BEST
 from mmbert.titles import title_of
 from mmbert.types import Condition, Facets, Hit, Item, Kind, Order
 from mmbert_ui.catalogue import KINDS
+from mmbert_ui.faults import first_fault
 from mmbert_ui.state import PIECE_ID, UPLOAD_ID, PageState, Site
 from mmbert_ui.uploads import Upload
 from mmbert_ui.wording import band, chips, facts, filters_of, measure
@@ -66,9 +67,7 @@ def parse_ask(data: Any) -> Ask:
     try:
         ask = Ask.model_validate(data)
     except ValidationError as e:
-        first = e.errors()[0]
-        field = ".".join(str(p) for p in first["loc"]) or "question"
-        raise UsageError(field, first["msg"][0].lower() + first["msg"][1:], "Shorten it and ask again") from None
+        raise UsageError(*first_fault(e.errors()), "Shorten it and ask again") from None
     too_long = [w for w in ask.where if len(w) > 120]
     if too_long:
         raise UsageError("filter", f"{too_long[0][:20]}… has more than 120 characters", "Shorten it and ask again")

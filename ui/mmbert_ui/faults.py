@@ -8,13 +8,15 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.types import Scope, Send
 
 from mmbert.console import clean
 from mmbert.errors import BusyError, ItemError, MmbertError, UsageError
 
+READ = ["GET", "HEAD"]
 RETRY_AFTER_S = 2
 _PLAIN = {405: ("This address", "does not take that method", "docs/HTTP.md lists the routes")}
 
@@ -48,6 +50,20 @@ def first_fault(errors: Any) -> tuple[str, str]:
     field = ".".join(loc[1:] if loc[:1] in (["query"], ["path"]) and loc[1:] else loc) or "question"
     message = str(first["msg"])
     return field, message[:1].lower() + message[1:]
+
+
+def only_reading(app: FastAPI) -> None:
+    """Answer 405 to other methods at every address that the application reads from so far.
+
+    Without it they would reach what is mounted behind, which knows nothing of the address.
+    """
+
+    def refused(request: Request) -> Response:
+        raise HTTPException(405, headers={"Allow": "GET, HEAD"})
+
+    for route in list(app.routes):
+        if isinstance(route, APIRoute) and route.methods == set(READ):
+            app.add_api_route(route.path, refused, methods=["POST", "PUT", "PATCH", "DELETE"])
 
 
 def add_faults(app: FastAPI, headers: dict[str, str], outside: Callable[[MmbertError], MmbertError]) -> None:

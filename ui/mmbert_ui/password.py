@@ -10,7 +10,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import ipaddress
 import os
 import time
 from collections import OrderedDict, deque
@@ -22,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from mmbert.console import warn
 from mmbert.errors import UsageError
+from mmbert_ui.addresses import address_of
 from mmbert_ui.faults import refuse
 
 SHORTEST, LONGEST = 8, 1024
@@ -101,20 +101,6 @@ class Password:
             self._wrong.popitem(last=False)
         if len(wrong) == TRIES:
             warn(f"{TRIES} wrong passwords from {address}: refused for a minute")
-
-
-def address_of(scope: Scope) -> str:
-    """Who asks; of an IPv6 address the network, because a household has 2 to the 64 of them.
-
-    >>> address_of({"client": ("192.0.2.7", 1)}), address_of({"client": ("2001:db8::1", 1)}), address_of({})
-    ('192.0.2.7', '2001:db8::/64', '')
-    """
-    host = (scope.get("client") or ("",))[0]
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return str(host)
-    return str(ipaddress.ip_network((host, 64), strict=False)) if address.version == 6 else host
 
 
 def _digest(secret: bytes | None) -> bytes:

@@ -18,8 +18,7 @@ from mmbert.console import clean
 from mmbert.errors import UsageError
 from mmbert.types import Kind, Order
 from mmbert_ui.asking import MOST_HITS, example_of
-from mmbert_ui.faults import first_fault, not_found
-from mmbert_ui.routes import READ
+from mmbert_ui.faults import READ, first_fault, not_found, only_reading
 from mmbert_ui.state import UPLOAD_ID, PageState, Site
 
 MOST_WORDS = 2000  # characters, as many as a search reads
@@ -74,6 +73,8 @@ def add_program_routes(app: FastAPI, site: Site) -> None:
     def piece(request: Request, piece_id: str) -> Response:
         """One piece: its facts, and where its notes and its sound are."""
         return _answer(request, site, lambda state: piece_json(state, piece_id))
+
+    only_reading(app)
 
     @app.api_route("/api/{rest:path}", methods=[*READ, "POST", "PUT", "PATCH", "DELETE"])
     def nothing(rest: str) -> Response:

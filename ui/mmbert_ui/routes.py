@@ -17,6 +17,7 @@ from mmbert.titles import title_of
 from mmbert.types import Item
 from mmbert_ui.asking import piece_view
 from mmbert_ui.catalogue import library_view
+from mmbert_ui.faults import READ
 from mmbert_ui.notes import Playable
 from mmbert_ui.render import SAMPLE_RATE, Renderer, wave_header
 from mmbert_ui.state import PageState, Site
@@ -37,7 +38,6 @@ ASSETS = {
 }
 _BLOCK_FRAMES = SAMPLE_RATE  # one second a write: a player that seeks away wastes little
 _HEADER = 44
-READ = ["GET", "HEAD"]
 
 
 def asset(name: str) -> bytes:
@@ -93,18 +93,18 @@ def add_routes(app: FastAPI, site: Site) -> None:
     @app.api_route("/library.json", methods=READ)
     def library() -> JSONResponse:
         with site.now() as state:
-            return JSONResponse(clean(_library(state)), headers=_FRESH)
+            return JSONResponse(clean(_library(state)), headers=FRESH)
 
     @app.api_route("/pieces.json", methods=READ)
     def pieces(
         text: str = Query("", max_length=200), start: int = Query(0, ge=0), count: int = Query(50, ge=1, le=200)
     ) -> JSONResponse:
         with site.now() as state:
-            return JSONResponse(clean(state.catalogue.table(text, start, count)), headers=_FRESH)
+            return JSONResponse(clean(state.catalogue.table(text, start, count)), headers=FRESH)
 
 
 _PRIVATE = {"Cache-Control": "private, max-age=3600"}
-_FRESH = {"Cache-Control": "no-store"}
+FRESH = {"Cache-Control": "no-store"}
 
 
 def _library(state: PageState) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import shutil
 import socket
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mmbert._runtime import one_thread_a_question
 from mmbert.console import warn
 from mmbert.errors import MissingExtraError, UsageError
+from mmbert_ui.addresses import is_here
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -95,24 +95,12 @@ def _password(serving: Serving) -> str | None:
         from mmbert_ui.password import read_password
 
         password = read_password(serving.password_file)
-        if not _is_here(serving.host):
+        if not is_here(serving.host):
             warn("The password travels as plain text. Beyond your own network, put a proxy with TLS in front")
         return password
-    if not _is_here(serving.host):
+    if not is_here(serving.host):
         warn("Whoever reaches this machine can search and download the library: --password-file FILE keeps others out")
     return None
-
-
-def _is_here(host: str) -> bool:
-    """Whether only this machine can reach an address.
-
-    >>> [_is_here(host) for host in ("127.0.0.1", "localhost", "::1", "0.0.0.0", "", "music.example")]
-    [True, True, True, False, False, False]
-    """
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _build(library: Any, soundfont: Path | None, hosts: tuple[str, ...], password: str | None) -> FastAPI:

@@ -3,7 +3,6 @@
 import { el, getJson } from "./dom.js";
 
 export const ORDERS = { best: "Best match", varied: "Varied composers", title: "Title, A to Z", length: "Length, shortest first", tempo: "Tempo, slowest first" };
-const KINDS = { score: "scores", recording: "recordings", text: "texts" };
 const LISTS = [["mode", "Mode"], ["key", "Key"], ["metre", "Metre"], ["form", "Form"], ["composer", "Composer"], ["instruments", "Instrument"]];
 const SPANS = [["tempo_bpm", "Tempo", "beats a minute", 1], ["duration_s", "Length", "minutes", 60]];
 
@@ -131,7 +130,7 @@ function group(words, chips, last) {
 function settingChips(page) {
   const { kind, folder, order } = page.asked;
   const chips = [];
-  if (kind) chips.push(plainChip(`only ${KINDS[kind] ?? kind}`, () => page.ask({ kind: null })));
+  if (kind) chips.push(plainChip(`only ${page.settings.kinds?.[kind] ?? kind}`, () => page.ask({ kind: null })));
   if (folder) chips.push(plainChip(`in ${folder}`, () => page.ask({ folder: null })));
   if (order !== "best") chips.push(plainChip(`order: ${ORDERS[order].split(/[, ]/)[0].toLowerCase()}`, () => page.ask({ order: "best" })));
   return chips;
