@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from collections.abc import Collection
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -55,7 +57,7 @@ class Shards:
     def __init__(self, work: Path, fingerprint: str, dim: int, ledger: Ledger) -> None:
         self.folder, self.fingerprint, self.dim = folder_of(work, fingerprint), fingerprint, dim
         self.row_bytes = 2 * dim
-        self._open: dict[int, np.ndarray] = {}
+        self._open: dict[int, BinaryIO] = {}  # for reading
         files.make_folder(self.folder)
         self.used = ledger.shard_rows(fingerprint)
         for number, rows in list(self.used.items()):
@@ -82,7 +84,6 @@ class Shards:
         data = np.ascontiguousarray(block, dtype="<f2").tobytes()
         files.disk.append(self._handle, data)
         first, self.rows = self.rows, self.rows + len(block)
-        self._open.pop(self.number, None)  # a mapping made before does not reach the new rows
         return self.number, first, zlib.crc32(data)
 
     def sync(self) -> None:
@@ -110,13 +111,15 @@ class Shards:
         """
         if shard not in self._open:
             path = self._sealed(shard) if self._sealed(shard).exists() else self._growing(shard)
-            if not (there := self._rows_there(shard)):
-                raise DamagedRows(str(path))
-            self._open[shard] = np.memmap(path, dtype="<f2", mode="r", shape=(there, self.dim))
-        block = self._open[shard][row : row + rows]
-        if len(block) != rows or zlib.crc32(block.tobytes()) != crc32:
+            try:
+                self._open[shard] = path.open("rb", buffering=0)
+            except OSError as e:
+                raise DamagedRows(str(path)) from e
+        # Read, not mapped: what is published would count as memory of the build, all of it.
+        data = os.pread(self._open[shard].fileno(), rows * self.row_bytes, row * self.row_bytes)
+        if len(data) != rows * self.row_bytes or zlib.crc32(data) != crc32:
             raise DamagedRows(f"{self.folder.name}/{shard:06d}")
-        return block
+        return np.frombuffer(data, "<f2").reshape(rows, self.dim)
 
     def mend_all(self, ledger: Ledger) -> None:
         """Read every row, and forget the pieces whose rows are not what they were."""
@@ -127,6 +130,8 @@ class Shards:
     def close(self) -> None:
         """Close files."""
         self._handle.close()
+        for handle in self._open.values():
+            handle.close()
         self._open.clear()
 
     def _state(self, number: int, path: Path) -> None:

@@ -20,9 +20,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def embed(
     files: Annotated[list[Path], typer.Argument(help="Files of music.")],
-    out: Annotated[
-        Path | None, typer.Option(help="Write vectors here: a .npy file, float32, a row a piece.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write vectors here: a .npy file, float32, a row a piece.")] = None,
     weights: Annotated[str | None, typer.Option(help="A checkpoint folder; the released weights without it.")] = None,
     as_json: JsonOption = False,
 ) -> None:
