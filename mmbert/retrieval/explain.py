@@ -13,7 +13,7 @@ from mmbert.types import Condition, Facets, Place
 
 FACTS_ADDED = 2  # of a piece that nothing but its nearness speaks for
 TONALITY = ("key", "mode")  # said as one phrase
-NO_ARTICLE = ("blues", "ragtime", "swing", "variations")
+NO_ARTICLE = re.compile(r"(?:music|ragtime|swing|[^s]s)$", re.I)  # blues, variations, several reels
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _but(grounds: Grounds, said: Sequence[str]) -> str:
 
 
 def _article(noun: str) -> str:
-    if noun in NO_ARTICLE:
+    if NO_ARTICLE.search(noun):
         return noun
     return f"{'an' if noun[:1].lower() in tuple('aeiou') else 'a'} {noun}"
 

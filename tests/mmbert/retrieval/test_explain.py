@@ -129,6 +129,7 @@ def test_what_differs_as_asked_is_not_also_called_alike() -> None:
     [
         (Facets(form="air", metre="3/4"), "It is an air in 3/4."),
         (Facets(form="variations", key="G", mode="major"), "It is variations in G major."),
+        (Facets(form="game music", key="E", mode="minor"), "It is game music in E minor."),
         (Facets(metre="4/4", tempo_bpm=120.0), "It is in 4/4 and at 120 bpm."),
         (Facets(duration_s=87.0), "It is 1:27 long."),
     ],
