@@ -19,7 +19,7 @@ from mmbert_indexer.reading import FileChanged, Found, Request, results
 from mmbert_indexer.wire import END, READY, BadFrame, belongs, read_frame, request_line
 from mmbert_indexer.worker import READ_SECONDS
 
-FILES_AHEAD = 8  # a process, waiting to be read or to be used
+FILES_AHEAD = 40  # a process: the next batch is read while the model works on this one
 PIECES_AHEAD = 16  # of a file: a tune book does not fill the memory
 PATIENCE = 4  # a process that is given no processor is waited for so many times as long
 _CRASHED = (
