@@ -223,13 +223,13 @@ class _Job:
             work.run()
             publisher = Publisher(self.library, self.ledger, work.maker, self.embedder.dim, work.rejects)
             if publisher.is_published():
-                publisher.clean()
+                publisher.clean(aside=True)
                 return publisher.folder.current_name() or ""
             self._refuse_nothing(work)
             try:
                 with self.stages.timed("publish"):
                     name = publisher.publish(shards, self._facts(work))
-                    publisher.clean()
+                    publisher.clean(aside=True)
                 return name
             except LostVectors as lost:
                 if last:

@@ -167,14 +167,19 @@ class Publisher:
         digest.update(json.dumps([asdict(r) for r in in_order(self.passing)]).encode())
         return digest.hexdigest()
 
-    def clean(self) -> None:
-        """Delete what the library no longer needs, now that all of this is published."""
+    def clean(self, *, aside: bool) -> None:
+        """Delete what the library no longer needs, now that all of this is published.
+
+        Args:
+            aside: Also what a repair put aside: only a build has read all that it may still hold.
+        """
         cleaner = Cleaner(self.library)
         models = {self.maker.fingerprint, *(manifest["fingerprint"] for manifest in cleaner.generations())}
         self.ledger.forget_models(models, self.maker.reader)
         self.ledger.commit()
         cleaner.model_folders(models)
-        cleaner.set_aside()
+        if aside:
+            cleaner.set_aside()
         cleaner.half_done()
 
 

@@ -123,7 +123,7 @@ def _published(publisher: Publisher, shards: Shards, kept: set[str], gone: list[
     if not lost:
         try:
             name = publisher.publish(shards, {"removed": gone})
-            publisher.clean()
+            publisher.clean(aside=False)
             return name
         except LostVectors as e:
             lost = len(e.keys)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from fake_library import FakeEmbedder, write_folder
+from fake_library import FakeEmbedder, midi, write_folder
 from mmbert_indexer.build import build_library
 from mmbert_indexer.remove import remove_paths
 
@@ -104,3 +104,14 @@ def test_nothing_else_goes_where_the_work_folder_is_lost(library, music, embedde
     assert len(titles(library)) == 5
     build_library(library, [music], embedder)
     assert remove_paths(library, [music / "tune00.mid"]).pieces == 4
+
+
+def test_what_a_repair_put_aside_waits_for_a_build(library, music, embedder):
+    build_library(library, [music], embedder)
+    aside = library / "generations" / "gen-000000.damaged"
+    aside.mkdir()
+    remove_paths(library, [music / "tune00.mid"])
+    assert aside.exists()
+    (music / "new.mid").write_bytes(midi(99))
+    build_library(library, [music], embedder)
+    assert not aside.exists()
