@@ -47,9 +47,9 @@ def follow(data: bytes, start: int, stop: int, room: int) -> tuple[int | None, i
     while at < stop:
         if messages > room:
             raise TooMany
+        before = at
         if running:
             at = _end(_RUNNING[running].match(data, at, stop), at)
-        before = at
         for n, events in _CHANNEL.items():
             if (end := _end(events.match(data, at, stop), at)) > at:
                 at, running = end, n
