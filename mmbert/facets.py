@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -292,7 +292,7 @@ def tokens_of(facets: Facets) -> tuple[str, ...]:
     """The statements that are true of a piece, in a fixed order.
 
     >>> tokens_of(Facets(key="D", mode="major", metre="6/8", bars=16, pace=6.6, parts=1, form="Jig"))
-    ('key=D', 'mode=major', 'metre=6/8', 'pace=fast', 'bars=few', 'parts=one', 'form=jig')
+    ('key=D', 'mode=major', 'metre=6/8', 'pace=fast', 'bars=few', 'parts=one', 'mood=happy', 'form=jig')
     """
     found: list[str] = []
 
@@ -326,8 +326,75 @@ def tokens_of(facets: Facets) -> tuple[str, ...]:
         binned("range", facets.pitch_high - facets.pitch_low)
         binned("register", (facets.pitch_low + facets.pitch_high) / 2)
     binned("dynamics", facets.velocity_mean)
+    for mood in moods(found):
+        add("mood", mood)
     add("form", form_token(facets.form))
     return tuple(found)
+
+
+# What a mood is derived from; every statement of a row must hold. Happy, calm, sad and agitated are the quadrants that
+# mode (valence) and pace (arousal) span; the others are Hevner's findings for tempo and pitch, density as force.
+# Hevner, "The affective value of pitch and tempo in music", American Journal of Psychology 49, 1937; Gabrielsson and
+# Lindstrom, "The role of structure in the musical expression of emotions", in Juslin and Sloboda 2010.
+MOODS: dict[str, tuple[str, ...]] = {
+    "happy": ("fast", "mode=major"),
+    "calm": ("slow", "mode=major"),
+    "sad": ("slow", "mode=minor"),
+    "agitated": ("fast", "mode=minor"),
+    "solemn": ("slow", "register=low"),
+    "dreamy": ("slow", "density=sparse"),
+    "playful": ("fast", "mode=major", "register=high"),
+    "energetic": ("fast", "density=dense"),
+}
+SPEEDS = {"slow": {"tempo": ("slow", "moderate"), "pace": ("slow",)},
+           "fast": {"tempo": ("brisk", "fast"), "pace": ("fast",)}}  # fmt: skip
+
+
+def moods(statements: Sequence[str]) -> tuple[str, ...]:
+    """Moods derived from mode, speed, density and register; nobody stated or measured them.
+
+    Slow and fast are said where pace says so and a stated tempo does not contradict.
+
+    >>> moods(("mode=minor", "tempo=slow", "pace=slow")), moods(("mode=minor", "tempo=fast", "pace=slow"))
+    (('sad',), ())
+    """
+    said = dict(s.split("=", 1) for s in statements)
+    holds = set(statements) | {
+        speed
+        for speed, allowed in SPEEDS.items()
+        if said.get("pace") in allowed["pace"] and said.get("tempo", allowed["tempo"][0]) in allowed["tempo"]
+    }
+    return tuple(mood for mood, needed in MOODS.items() if holds.issuperset(needed))
+
+
+# What must be known for a statement to be true or false. A form is not here: what a file calls itself excludes no other
+# word for it, a quartet may be a minuet.
+_SPEAKS: dict[str, tuple[str, ...]] = {
+    "key": ("key", "mode"), "mode": ("key", "mode"), "metre": ("metre",), "tempo": ("tempo_bpm",), "pace": ("pace",),
+    "length": ("duration_s",), "bars": ("bars",), "instrument": ("instruments",), "family": ("families",),
+    "drums": ("has_drums",), "parts": ("parts",), "texture": ("polyphony",), "density": ("notes_per_bar",),
+    "range": ("pitch_low", "pitch_high"), "register": ("pitch_low", "pitch_high"), "dynamics": ("velocity_mean",),
+}  # fmt: skip
+
+
+def denied(facets: Facets) -> frozenset[str]:
+    """Statements that a piece's facts speak against: other values of what is known; moods that need one of those.
+
+    >>> minor = denied(Facets(key="A", mode="minor", instruments=("violin",)))
+    >>> sorted(minor & {"mode=major", "mode=minor", "mood=happy", "mood=sad", "instrument=flute", "metre=3/4"})
+    ['instrument=flute', 'mode=major', 'mood=happy']
+    """
+    true = frozenset(tokens_of(facets))
+    unknown = {name for name, needed in _SPEAKS.items() if any(getattr(facets, f) in (None, ()) for f in needed)}
+    if facets.tempo_bpm is None and not facets.free_time:
+        unknown.add("length")
+    found = {t for t in TOKENS if (name := t.partition("=")[0]) in _SPEAKS and name not in unknown and t not in true}
+    slow_or_fast = {
+        speed
+        for speed, allowed in SPEEDS.items()
+        if any(name not in unknown and not {f"{name}={v}" for v in values} & true for name, values in allowed.items())
+    }
+    return frozenset(found | {f"mood={mood}" for mood, needed in MOODS.items() if {*needed} & (found | slow_or_fast)})
 
 
 FORM_SPELLINGS = {
@@ -369,6 +436,7 @@ def _token_vocabulary() -> tuple[str, ...]:
         out += [f"{name.removesuffix('_second').removesuffix('_bar')}={c}" for c in bins.names if c]
     out += [f"instrument={n}" for n in NAMES] + ["drums=yes"]
     out += [f"family={f}" for f in dict.fromkeys(family_of(p) for p in range(128))] + ["family=drums"]
+    out += [f"mood={m}" for m in MOODS]
     out += [f"form={f}" for f in FORMS]
     return tuple(dict.fromkeys(out))
 

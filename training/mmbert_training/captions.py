@@ -11,23 +11,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmbert.facets import TOKENS
-from mmbert_training.phrases import Pool, bare, marked, marked_pair
+from mmbert.text.phrases import bare
+from mmbert_training.phrases import Pool, phrases
 
 _ORDER = {token: i for i, token in enumerate(TOKENS)}
 _WEIGHT = {
     "form": 2.0, "instrument": 1.5, "metre": 1.2, "key": 1.2, "mode": 1.5, "tempo": 2.0, "pace": 2.0, "family": 1.0,
-    "drums": 1.0, "parts": 1.0,
+    "drums": 1.0, "parts": 1.0, "mood": 1.5,
 }  # fmt: skip
 _OTHER_WEIGHT = 0.6
 _SAME_SPEED = {("slow", "slow"), ("moderate", "medium"), ("brisk", "fast"), ("brisk", "medium"), ("fast", "fast")}
-_NOUNS = {"known": ("piece", "tune", "music", "piece of music", "work"), "held_out": ("composition", "item", "music")}
-_LEADS = {
-    "known": ("{}", "{}", "{}", "{}", "looking for {}", "find me {}", "I want {}", "play {}", "show me {}", "{} please",
-              "do you have {}?", "this is {}", "I need {} for Sunday", "something like {}", "any {}"),
-    "held_out": ("{}", "{}", "got {} anywhere?", "could you dig out {}", "we are after {}", "{} for our concert",
-                 "my pupil should learn {}", "what about {}"),
-}  # fmt: skip
-_JOINS = {"known": (", ", " ", " and ", "; ", ", "), "held_out": (", ", " / ", ", also ", " - ")}
+_JOINS = {
+    "known": (", ", " ", " and ", "; ", ", ", " + ", ". "),
+    "unseen": (", ", " / ", ", also ", " - ", " & ", " | "),
+}
+_KEYWORDS = 0.4  # share of captions that are key words and no sentence
 
 
 @dataclass(frozen=True)
@@ -108,30 +106,32 @@ def _choose(tokens: tuple[str, ...], wanted: int, rng: np.random.Generator) -> t
 
 
 def _worded(facts: tuple[str, ...], rng: np.random.Generator, pool: Pool) -> list[str]:
-    """One marked phrase a fact; a key is said with its mode, and some pairs in one word (slow + minor: sad)."""
-    out: list[str] = []
-    done: set[str] = set()
-    for i, first in enumerate(facts):
-        for second in facts[i + 1 :]:
-            pair = marked_pair(first, second, pool)
-            if pair and not done & {first, second} and (first.startswith("key=") or rng.random() < 0.3):
-                out.append(str(rng.choice(pair)))
-                done |= {first, second}
-    out += [str(rng.choice(marked(fact, pool))) for fact in facts if fact not in done]
+    """One marked phrase a fact, shuffled; a key is said with its mode."""
+    said, out, left = phrases(pool), [], list(facts)
+    key = next((f for f in facts if f.startswith("key=")), None)
+    mode = next((f for f in facts if f.startswith("mode=")), None)
+    if key and mode:
+        out.append(_one(said.marked_key(key, mode), rng))
+        left = [f for f in facts if f not in (key, mode)]
+    out += [_one(said.marked(fact), rng) for fact in left]
     return [out[i] for i in rng.permutation(len(out))]
 
 
-def _compose(phrases: list[str], rng: np.random.Generator, pool: Pool) -> str:
-    """A list of key words, or a sentence with one noun."""
-    lead = str(rng.choice(_LEADS[pool]))
-    if rng.random() < 0.4:
-        return lead.format(str(rng.choice(_JOINS[pool])).join(bare(p) for p in phrases))
-    nouns = [bare(p) for p in phrases if p.startswith("=")]
-    before = [p for p in phrases if p[0] not in "~="]
-    behind = [bare(p) for p in phrases if p.startswith("~")]
-    noun = nouns[0] if nouns else str(rng.choice(_NOUNS[pool]))
+def _compose(said: list[str], rng: np.random.Generator, pool: Pool) -> str:
+    """A list of key words, or a sentence with one noun, in what people type around it."""
+    frame = _one(phrases(pool).frames, rng) if rng.random() < 0.7 else "{}"
+    if rng.random() < _KEYWORDS:
+        return frame.format(_one(_JOINS[pool], rng).join(bare(p) for p in said))
+    nouns = [bare(p) for p in said if p.startswith("=")]
+    before = [p for p in said if p[0] not in "~="]
+    behind = [bare(p) for p in said if p.startswith("~")]
+    noun = nouns[0] if nouns else _one(phrases(pool).nouns, rng)
     words = " ".join([", ".join(before), noun, *behind, *(f"({other})" for other in nouns[1:])]).strip()
-    if noun.endswith(("s", "music")) or lead.startswith("any"):
-        return lead.format(words)
+    if noun.endswith(("s", "music")) or rng.random() < 0.2:
+        return frame.format(words)
     article = "an" if words[0].lower() in "aeiou" else "a"
-    return lead.format(f"{article} {words}")
+    return frame.format(f"{article} {words}")
+
+
+def _one(choices: Sequence[str], rng: np.random.Generator) -> str:
+    return choices[int(rng.integers(len(choices)))]
