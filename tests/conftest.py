@@ -26,8 +26,12 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         symbolic_dim=32, symbolic_layers=1, symbolic_heads=2, symbolic_ffn=32, field_dims=fields,
         dim=32, layers=2, heads=2, ffn=32, out_dim=32,
     )  # fmt: skip
+    model = MmbertModel(config)
+    for name, parameter in model.named_parameters():
+        if name.endswith("gates"):  # they begin at zero, where no layer does anything
+            torch.nn.init.normal_(parameter, 1.0, 0.1)
     folder = tmp_path_factory.mktemp("weights")
-    checkpoint.save(MmbertModel(config), folder)
+    checkpoint.save(model, folder)
     return folder
 
 

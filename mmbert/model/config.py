@@ -33,6 +33,7 @@ class ModelConfig:
         out_dim: Width of the vectors that a library stores.
         dropout: Share of the residual branches' values dropped in training.
         modalities: The streams that the shared transformer was made for.
+        text_readers: How many learned readers go over the tokens of a sentence.
         text_model: ``minilm`` (the one of the ``text`` extra), else a local folder or hub name.
         text_dim: Width of the text model's token states.
         text_sha256: SHA-256 of the text model's ``model.safetensors``; another file is refused.
@@ -50,6 +51,7 @@ class ModelConfig:
     out_dim: Width = 256
     dropout: Rate = 0.1
     modalities: tuple[Modality, ...] = ("text", "facets", "score")
+    text_readers: Depth = 6
     text_model: str = "minilm"
     text_dim: Width = 384
     text_sha256: str = MINILM_SHA256

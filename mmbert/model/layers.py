@@ -32,15 +32,23 @@ class Block(nn.Module):
         heads: Attention heads.
         ffn: Width of the feed-forward part.
         dropout: On both residual branches, in training only.
+        gated: Each branch is scaled by a learned vector that begins at zero (ReZero, Bachlechner et al. 2020): the
+            layer begins as the identity.
     """
 
-    def __init__(self, dim: int, heads: int, ffn: int, dropout: float) -> None:
+    def __init__(self, dim: int, heads: int, ffn: int, dropout: float, gated: bool = False) -> None:
         super().__init__()
         self.heads = heads
         self.norm_attention, self.norm_ffn = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.query, self.key_value, self.out = nn.Linear(dim, dim), nn.Linear(dim, 2 * dim), nn.Linear(dim, dim)
         self.up, self.down = nn.Linear(dim, ffn), nn.Linear(ffn, dim)
         self.dropout = nn.Dropout(dropout)
+        self.gates = nn.Parameter(torch.zeros(2, dim)) if gated else None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the layer is the identity and stays it: its gates are zero and do not learn."""
+        return self.gates is not None and not self.gates.requires_grad and not bool(self.gates.any())
 
     def forward(
         self,
@@ -65,8 +73,9 @@ class Block(nn.Module):
         q, k, v = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (q, k, v))
         seen = None if mask is None else mask[:, None, None, :].expand(-1, -1, q.shape[2], -1)
         h = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
-        x = x[:, :rows] + self.dropout(self.out(h.transpose(1, 2).flatten(2)))
-        return x + self.dropout(self.down(F.gelu(self.up(self.norm_ffn(x)))))
+        attention, ffn = (1.0, 1.0) if self.gates is None else self.gates
+        x = x[:, :rows] + attention * self.dropout(self.out(h.transpose(1, 2).flatten(2)))
+        return x + ffn * self.dropout(self.down(F.gelu(self.up(self.norm_ffn(x)))))
 
     def _turned(self, h: Tensor, turns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values [B, T, dim] at rotary positions."""

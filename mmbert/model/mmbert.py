@@ -13,7 +13,7 @@ from mmbert.model.facets import FacetEncoder
 from mmbert.model.heads import MaskedHead, RetrievalHead, Side
 from mmbert.model.shared import SharedTransformer
 from mmbert.model.symbolic import BarPool, OctupleBert
-from mmbert.model.text import TextProjection
+from mmbert.model.text import TextReaders
 from mmbert.types import Stream
 
 
@@ -41,7 +41,7 @@ class MmbertModel(nn.Module, PyTorchModelHubMixin):
         self.symbolic = OctupleBert(config)
         self.bars = BarPool(config)
         self.facets = FacetEncoder(config)
-        self.text = TextProjection(config)
+        self.text = TextReaders(config)
         self.shared = SharedTransformer(config)
         self.retrieval = RetrievalHead(config)
         self.masked = MaskedHead(config)
@@ -74,7 +74,7 @@ class MmbertModel(nn.Module, PyTorchModelHubMixin):
         return self.facets(ids)
 
     def encode_text(self, states: Tensor, mask: Tensor) -> Stream:
-        """Token states of the text model, float [B, T, text_dim] and bool [B, T], to a stream [B, T, dim]."""
+        """Token states of the text model, float [B, T, text_dim] and bool [B, T], to a stream [B, readers + 1, dim]."""
         return self.text(states, mask)
 
     def join(self, streams: Sequence[Stream]) -> Tensor:

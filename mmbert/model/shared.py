@@ -15,6 +15,10 @@ from mmbert.model.config import ModelConfig
 from mmbert.model.layers import Block, some_mask
 from mmbert.types import Stream
 
+# Logarithms. Measured facts say more of what words ask for than notes do: where both are there they begin with seven
+# times the weight (equal weights cost a quarter of the rank of pieces that show both, EXPERIMENTS.md).
+_FIRST_WEIGHT = {"facets": 2.0}
+
 
 def sinusoids(position: Tensor, dim: int) -> Tensor:
     """int64 [...] to float32 [..., dim] (Vaswani et al. 2017, section 3.5)."""
@@ -27,37 +31,65 @@ def _small(dim: int) -> Tensor:
     return nn.init.normal_(torch.empty(dim), std=0.02)
 
 
+def _mean(x: Tensor, mask: Tensor) -> Tensor:
+    """float [B, T, d] over the T where the mask [B, T] is True, to [B, d]; zeros where there are none."""
+    return (x * mask[..., None]).sum(1) / mask.sum(1).clamp(min=1)[:, None]
+
+
 class SharedTransformer(nn.Module):
-    """One transformer over every stream that is there."""
+    """One transformer over every stream that is there.
+
+    Its layers begin as the identity, and [CLS] as the mean of the streams' means, weighed by a learned scalar a
+    modality: what short training has to find is what to add to a mean, not what to gather (EXPERIMENTS.md).
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.cls = nn.Parameter(_small(config.dim))
         self.modality = nn.ParameterDict({m: _small(config.dim) for m in config.modalities})
+        self.weight = nn.ParameterDict({m: torch.full((1,), _FIRST_WEIGHT.get(m, 0.0)) for m in config.modalities})
         self.norms = nn.ModuleDict({m: nn.LayerNorm(config.dim) for m in config.modalities})
         sizes = (config.dim, config.heads, config.ffn, config.dropout)
-        self.layers = nn.ModuleList(Block(*sizes) for _ in range(config.layers))
+        self.layers = nn.ModuleList(Block(*sizes, gated=True) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.dim)
 
     def forward(self, streams: Sequence[Stream]) -> Tensor:
-        """Streams of the same B, in any order, each modality at most once, to [B, dim].
+        """Streams of the same B, in any order, each modality at most once, to the state of [CLS], [B, dim].
 
         Raises:
             ValueError: without a stream, or for a modality that this model was not made for.
         """
+        x, mask = self._begin(streams)
+        open_layers = [layer for layer in self.layers if not layer.closed]
+        for layer in open_layers[:-1]:
+            x = layer(x, mask)
+        if open_layers:
+            x = open_layers[-1](x, mask, rows=1)  # only [CLS] leaves: its row alone is computed
+        return self.norm(x[:, 0])
+
+    def every_layer(self, streams: Sequence[Stream]) -> list[Tensor]:
+        """As ``forward``, the states of every position before the first and after each layer, [B, 1 + T, dim].
+
+        Position 0 is [CLS]; then come the streams in the order of their modalities' names. The last states are normed.
+        """
+        x, mask = self._begin(streams)
+        found = [x]
+        for layer in self.layers:
+            found.append(layer(found[-1], mask))
+        return [*found[:-1], self.norm(found[-1])]
+
+    def _begin(self, streams: Sequence[Stream]) -> tuple[Tensor, Tensor | None]:
         if not streams:
             raise ValueError("the shared transformer needs at least one stream")
         # Attention does not care for the order of the parts, rounding does: one order for one set of streams.
         parts = sorted(streams, key=lambda s: s.modality)
-        tokens, seen = torch.cat([self._tokens(s) for s in parts], dim=1), torch.cat([s.mask for s in parts], dim=1)
-        # [CLS] begins as the mean of what is there: the layers then learn what to add to it, which short training
-        # on a CPU finds far sooner than what to gather (EXPERIMENTS.md).
-        mean = (tokens * seen[..., None]).sum(1, keepdim=True) / seen.sum(1).clamp(min=1)[:, None, None]
-        x = torch.cat([self.cls + mean, tokens], dim=1)
-        mask = some_mask(torch.cat([torch.ones_like(seen[:, :1]), seen], dim=1))
-        for layer in self.layers[:-1]:
-            x = layer(x, mask)
-        return self.norm(self.layers[-1](x, mask, rows=1)[:, 0])  # only [CLS] leaves: its row alone is computed
+        states = [self._tokens(s) for s in parts]
+        seen = torch.cat([s.mask for s in parts], dim=1)
+        share = torch.stack([s.mask.any(1) * self.weight[s.modality].exp() for s in parts])  # [streams, B]
+        share = share / share.sum(0).clamp(min=1e-6)
+        mean = torch.stack([w[:, None] * _mean(x, s.mask) for w, x, s in zip(share, states, parts, strict=True)]).sum(0)
+        x = torch.cat([(self.cls + mean)[:, None], *states], dim=1)
+        return x, some_mask(torch.cat([torch.ones_like(seen[:, :1]), seen], dim=1))
 
     def _tokens(self, stream: Stream) -> Tensor:
         if stream.modality not in self.norms:

@@ -52,7 +52,7 @@ class OctupleBert(nn.Module):
         self.head_dim = config.symbolic_dim // config.symbolic_heads
         self.embed = OctupleEmbedding(config)
         sizes = (config.symbolic_dim, config.symbolic_heads, config.symbolic_ffn, config.dropout)
-        self.layers = nn.ModuleList(Block(*sizes) for _ in range(config.symbolic_layers))
+        self.layers = nn.ModuleList(Block(*sizes, gated=True) for _ in range(config.symbolic_layers))
         self.norm = nn.LayerNorm(config.symbolic_dim)
 
     def forward(self, tokens: Tensor, valid: Tensor) -> Tensor:

@@ -47,9 +47,22 @@ class Bert:
 
     def states(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """float32 [n, T, dim] and bool [n, T]; states where the mask is False mean nothing."""
-        read = self._tokenizer.encode_batch(list(texts))
-        ids = torch.tensor([r.ids for r in read], device=self.device)
-        mask = torch.tensor([r.attention_mask for r in read], dtype=torch.bool, device=self.device)
+        ids, mask = self.tokens(texts)
+        return self.read(ids, mask), mask
+
+    def tokens(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Ids of word pieces int64 [n, T], padded, and bool [n, T]; the first and last of a text are marks."""
+        found = self._tokenizer.encode_batch(list(texts))
+        mask = torch.tensor([f.attention_mask for f in found], dtype=torch.bool, device=self.device)
+        return torch.tensor([f.ids for f in found], device=self.device), mask
+
+    @property
+    def mask_id(self) -> int:
+        """The word piece that stands for a hidden one."""
+        return self._tokenizer.encode("[MASK]", add_special_tokens=False).ids[0]
+
+    def read(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Word pieces to states float32 [n, T, dim]."""
         seen = None if bool(mask.all()) else mask[:, None, None, :]
         w = self._weights
         x = F.embedding(ids, w["embeddings.word_embeddings.weight"])
@@ -58,7 +71,7 @@ class Bert:
         x = self._norm(x, "embeddings")
         for i in range(self._layers):
             x = self._layer(x, seen, f"encoder.layer.{i}.")
-        return x, mask
+        return x
 
     def _layer(self, x: Tensor, seen: Tensor | None, name: str) -> Tensor:
         q, k, v = (

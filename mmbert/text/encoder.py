@@ -90,6 +90,38 @@ class TextEncoder:
                 masks[rows, : mask.shape[1]] = mask
         return states, masks
 
+    def encode_hidden(
+        self, texts: Sequence[str], share: float, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Token states of sentences of which some word pieces were hidden before the model read them.
+
+        Args:
+            texts: Sentences.
+            share: Of the word pieces that is hidden; at least one a sentence.
+            generator: On the CPU.
+
+        Returns:
+            As :meth:`encode`, then int64 [k, 2], sentence and token of each hidden piece, and int64 [k], the piece.
+
+        Raises:
+            WeightsError: for a text model that cannot hide words (any but MiniLM).
+        """
+        import torch
+
+        from mmbert.text.bert import Bert
+
+        if not isinstance(self._reader, Bert):
+            raise WeightsError("text model", "cannot hide words", "Masked text is learned with minilm alone")
+        with torch.inference_mode():
+            ids, mask = self._reader.tokens(texts)
+            inner = mask.clone()
+            inner[:, 0] = False
+            inner[torch.arange(len(ids)), mask.sum(1) - 1] = False
+            chance = torch.rand(ids.shape, generator=generator).to(ids.device).masked_fill(~inner, 2)
+            hidden = inner & ((chance < share) | (chance == chance.min(1, keepdim=True).values))
+            states = self._reader.read(ids.masked_fill(hidden, self._reader.mask_id), mask)
+        return states * mask[..., None], mask, hidden.nonzero(), ids[hidden]
+
 
 def _folder(source: str) -> Path:
     if source == MINILM:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+from copy import deepcopy
 
 import pytest
 import torch
@@ -10,14 +12,25 @@ import torch
 from mmbert.facets import TOKENS
 from mmbert.model import MmbertModel, ModelConfig
 from mmbert.model.facets import facet_ids
+from mmbert.model.shared import SharedTransformer
 from mmbert.symbolic.octuple import SIZES
 from mmbert.types import Facets, Stream
 
 
 @pytest.fixture(scope="module")
-def model() -> MmbertModel:
+def fresh() -> MmbertModel:
     torch.manual_seed(0)
     return MmbertModel(ModelConfig()).eval()
+
+
+@pytest.fixture(scope="module")
+def model(fresh: MmbertModel) -> MmbertModel:
+    """One whose layers do something: gates begin at zero."""
+    model = deepcopy(fresh)
+    for name, parameter in model.named_parameters():
+        if name.endswith("gates"):
+            torch.nn.init.normal_(parameter, 1.0, 0.1)
+    return model
 
 
 def random_octuples(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -34,6 +47,11 @@ def streams(model: MmbertModel, batch: int = 3) -> dict[str, Stream]:
         "facets": model.encode_facets([[0, 40], [3], []][:batch]),
         "text": model.encode_text(torch.randn(batch, 7, 384, generator=g), torch.ones(batch, 7, dtype=torch.bool)),
     }
+
+
+def row_of(stream: Stream, i: int) -> Stream:
+    position = None if stream.position is None else stream.position[i : i + 1]
+    return Stream(stream.states[i : i + 1], stream.mask[i : i + 1], stream.modality, position)
 
 
 @torch.inference_mode()
@@ -103,11 +121,118 @@ def test_padding_and_batch_do_not_change_a_join(model: MmbertModel) -> None:
     )
     assert (model.join([padded, parts["score"], parts["facets"]]) - together).abs().max() < 1e-5
     for i in range(3):
-        row = [
-            Stream(s.states[i : i + 1], s.mask[i : i + 1], s.modality, None if s.position is None else s.position[:1])
-            for s in parts.values()
-        ]
-        assert (model.join(row) - together[i : i + 1]).abs().max() < 1e-5
+        assert (model.join([row_of(s, i) for s in parts.values()]) - together[i : i + 1]).abs().max() < 1e-5
+
+
+@torch.inference_mode()
+def test_layers_begin_as_the_identity(fresh: MmbertModel, model: MmbertModel) -> None:
+    """An untrained model reads each note by itself, and [CLS] is the mean of the means of the streams."""
+    tokens, valid = random_octuples(2, 12), torch.ones(2, 12, dtype=torch.bool)
+    embedded = fresh.symbolic.norm(fresh.symbolic.embed(tokens))
+    assert torch.equal(fresh.encode_passages(tokens, valid), embedded)
+    assert (model.encode_passages(tokens, valid) - embedded).abs().max() > 0.1
+    parts = list(streams(fresh).values())
+    first, *_, last = fresh.shared.every_layer(parts)
+    assert torch.equal(last, fresh.shared.norm(first))
+    assert (first[:, 0] - fresh.shared.cls - mean_of_means(fresh.shared, first, parts)).abs().max() < 1e-5
+    assert torch.equal(fresh.join(parts), last[:, 0])
+
+
+def mean_of_means(shared: SharedTransformer, first: torch.Tensor, parts: list[Stream]) -> torch.Tensor:
+    """By hand, from the states before the first layer: what is not there has no part in it."""
+    rows = []
+    ordered = sorted(parts, key=lambda s: s.modality)
+    for b in range(len(first)):
+        total, weights, at = torch.zeros(first.shape[2]), 0.0, 1
+        for stream in ordered:
+            states, at = first[b, at : at + stream.mask.shape[1]], at + stream.mask.shape[1]
+            if stream.mask[b].any():
+                share = math.exp(shared.weight[stream.modality])
+                total, weights = total + share * states[stream.mask[b]].mean(0), weights + share
+        rows.append(total / weights)
+    return torch.stack(rows)
+
+
+@torch.inference_mode()
+def test_a_modality_weighs_as_its_learned_scalar_says(fresh: MmbertModel) -> None:
+    shared, parts = deepcopy(fresh.shared), list(streams(fresh).values())
+    shared.weight["score"] += 1.5
+    shared.weight["facets"] -= 0.5
+    first = shared.every_layer(parts)[0]
+    assert (first[:, 0] - shared.cls - mean_of_means(shared, first, parts)).abs().max() < 1e-5
+    assert (first - fresh.shared.every_layer(parts)[0])[:, 0].abs().max() > 0.1
+    for stream in (parts[0], parts[2]):  # alone a stream has all the weight
+        assert (shared([stream]) - fresh.shared([stream])).abs().max() < 1e-5
+
+
+def test_a_gate_opens_by_its_own_gradient(fresh: MmbertModel) -> None:
+    """At the identity the gates learn, and only then what is behind them."""
+    layer = deepcopy(fresh.shared.layers[0]).requires_grad_()
+    x = torch.randn(2, 5, 256, generator=torch.Generator().manual_seed(5))
+    layer(x, None).square().sum().backward()
+    assert layer.gates is not None
+    assert layer.gates.grad is not None
+    assert layer.gates.grad.abs().min() > 0
+    assert all(not p.grad.any() for n, p in layer.named_parameters() if n != "gates" and p.grad is not None)
+
+
+@torch.inference_mode()
+def test_a_layer_is_left_out_only_where_it_is_and_stays_the_identity(fresh: MmbertModel, model: MmbertModel) -> None:
+    shared, parts = deepcopy(fresh.shared), list(streams(fresh).values())
+    whole = shared(parts)
+    first = shared.layers[0]
+    assert not first.closed  # its gates learn
+    shared.layers.requires_grad_(False)
+    assert all(layer.closed for layer in shared.layers)
+    assert torch.equal(shared(parts), whole)
+    first.gates[0, 0] = 1.0
+    assert not first.closed
+    assert (shared(parts) - whole).abs().max() > 1e-4
+    working = deepcopy(model.shared).requires_grad_(False)
+    assert (working(parts) - model.shared(parts)).abs().max() < 1e-5
+
+
+@torch.inference_mode()
+def test_every_layer_ends_in_what_join_gives(model: MmbertModel) -> None:
+    parts = list(streams(model).values())
+    found = model.shared.every_layer(parts)
+    assert len(found) == model.config.layers + 1
+    assert {x.shape for x in found} == {(3, 1 + sum(s.mask.shape[1] for s in parts), 256)}
+    assert (found[-1][:, 0] - model.join(parts)).abs().max() < 1e-5
+    assert all((a - b).abs().max() > 0.1 for a, b in itertools.pairwise(found))
+
+
+@torch.inference_mode()
+def test_readers_do_not_see_padding_or_the_rest_of_a_batch(model: MmbertModel) -> None:
+    g = torch.Generator().manual_seed(6)
+    states, length = torch.randn(4, 9, 384, generator=g), torch.tensor([9, 1, 4, 6])
+    mask = torch.arange(9)[None] < length[:, None]
+    together = model.encode_text(states, mask)
+    assert together.states.shape == (4, model.config.text_readers + 1, 256)
+    assert together.mask.all()
+    noisy = torch.where(mask[..., None], states, torch.randn(states.shape, generator=g) * 50)
+    assert torch.equal(model.encode_text(noisy, mask).states, together.states)
+    order = torch.tensor([2, 0, 3, 1])
+    assert (model.encode_text(states[order], mask[order]).states - together.states[order]).abs().max() < 1e-5
+    for i, n in enumerate(length):
+        alone = model.encode_text(states[i : i + 1, :n], mask[i : i + 1, :n])
+        assert (alone.states - together.states[i : i + 1]).abs().max() < 1e-5
+
+
+@torch.inference_mode()
+def test_a_reader_goes_where_it_looks_and_the_last_is_the_mean(model: MmbertModel) -> None:
+    text = deepcopy(model.text)
+    states = torch.randn(1, 6, 384, generator=torch.Generator().manual_seed(7))
+    mask = torch.ones(1, 6, dtype=torch.bool)
+    weighed = []
+    text.weigh.register_forward_hook(lambda _, inputs, __: weighed.append(inputs[0]))
+    alone = torch.stack([text(states[:, i : i + 1], mask[:, :1]).states[0] for i in range(6)])
+    assert (alone - alone[:, :1]).abs().max() < 1e-5  # of one token, all readers read the same
+    read = text(states, mask).states[0]
+    assert (read[-1] - alone[:, -1].mean(0)).abs().max() < 1e-5
+    assert all((a - b).abs().max() > 1e-3 for a, b in itertools.combinations(read[:-1], 2))
+    text.weigh.weight[0] = 100 * weighed[3][0, 0]  # the first reader looks for the fourth token
+    assert (text(states, mask).states[0, 0] - alone[3, 0]).abs().max() < 1e-4
 
 
 @torch.inference_mode()

@@ -69,6 +69,60 @@ def test_any_other_model_is_read_by_sentence_transformers(minilm: TextEncoder) -
     assert (states - expected).abs().max() < 1e-5
 
 
+def hidden(minilm: TextEncoder, texts: list[str], share: float, seed: int = 0) -> tuple[torch.Tensor, ...]:
+    return minilm.encode_hidden(texts, share, torch.Generator().manual_seed(seed))
+
+
+def test_no_state_has_seen_a_hidden_word(minilm: TextEncoder) -> None:
+    """A sentence whose hidden word is another one has the same states; one that shows another word has not."""
+    words = ["a", "slow", "dance", "for", "violin"]
+    for seed in range(6):
+        states, _, place, piece = hidden(minilm, [" ".join(words)], 0.01, seed)
+        assert len(place) == 1
+        at = int(place[0, 1])
+        for k in range(len(words)):  # every word is one piece, behind the mark
+            other = " ".join([*words[:k], "organ", *words[k + 1 :]])
+            swapped, _, other_place, other_piece = hidden(minilm, [other], 0.01, seed)
+            assert torch.equal(other_place, place)
+            assert torch.equal(swapped, states) is (k + 1 == at)
+            assert torch.equal(other_piece, piece) is (k + 1 != at)
+
+
+def test_about_the_share_is_hidden_at_least_a_word_a_sentence_and_no_mark(minilm: TextEncoder) -> None:
+    texts = ["a slow dance in six eight for two violins and a very old organ"] * 60 + ["slow"] * 5 + [""]
+    states, mask, place, piece = hidden(minilm, texts, 0.15)
+    plain, seen = minilm.encode(texts)
+    assert torch.equal(mask, seen)
+    assert not states[~mask].any()
+    count = torch.bincount(place[:, 0], minlength=len(texts))
+    inner = mask.sum(1) - 2
+    assert (count[:65] >= 1).all()
+    assert count[65] == 0
+    assert (count[:60].sum() / inner[:60].sum()).item() == pytest.approx(0.17, abs=0.04)  # one at least: a little more
+    assert (place[:, 1] >= 1).all()
+    assert (place[:, 1] <= inner[place[:, 0]]).all()
+    assert len(piece) == len(place)
+    shown = torch.tensor([65])
+    assert torch.allclose(states[shown], plain[shown], atol=1e-5)  # nothing hidden, nothing changed
+    again = hidden(minilm, texts, 0.15)
+    assert all(torch.equal(a, b) for a, b in zip(again, (states, mask, place, piece)))
+
+
+def test_a_hidden_piece_is_the_one_that_stood_there(minilm: TextEncoder) -> None:
+    texts = ["slow", "slow slow slow slow", "a hymn, solemn and in a minor key"]
+    _, _, place, piece = hidden(minilm, texts, 1.0)
+    by_sentence = [piece[place[:, 0] == i].tolist() for i in range(3)]
+    assert [len(p) for p in by_sentence] == [1, 4, 9]
+    assert by_sentence[1] == by_sentence[0] * 4
+    assert by_sentence[2][0] == by_sentence[2][6]  # "a" both times
+
+
+def test_any_other_model_hides_no_words(minilm: TextEncoder) -> None:
+    other = TextEncoder.load(str(_folder("minilm")))
+    with pytest.raises(WeightsError, match="cannot hide words"):
+        other.encode_hidden(["slow"], 0.15, torch.Generator())
+
+
 def test_no_sentences(minilm: TextEncoder) -> None:
     states, mask = minilm.encode([])
     assert states.shape == (0, 1, 384)
