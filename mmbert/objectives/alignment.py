@@ -21,6 +21,19 @@ def fitting(facts: Tensor, tokens: Tensor) -> Tensor:
     return (wrong == 0) & facts.any(1, keepdim=True)
 
 
+def alike(facts: Tensor, share: float) -> Tensor:
+    """Sentences that say nearly the same: Jaccard similarity of their statements above ``share``, bool [n, n].
+
+    Args:
+        facts: bool [n, v].
+        share: 0-1.
+    """
+    stated = facts.float()
+    both = stated @ stated.T
+    size = stated.sum(1)
+    return both / (size[:, None] + size[None, :] - both).clamp(min=1) > share
+
+
 def pairs(
     facts: Tensor, tokens: Tensor, text_work: Tensor, piece_work: Tensor, same_text: Tensor
 ) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,7 @@
-"""A toy pack: works whose notes say their metre, register and pace, with sentences in a toy text model's states."""
+"""A toy pack: works whose notes say their metre, register and pace, with sentences in a toy text model's states.
+
+The toy text model has one state a fact; a hidden word is a fact whose state is nought.
+"""
 
 import zlib
 
@@ -6,8 +9,8 @@ import numpy as np
 import pytest
 from mmbert_training.augment import AugmentConfig
 from mmbert_training.captions import caption
-from mmbert_training.pack import HELD_OUT, KNOWN, Pack, quantised
-from mmbert_training.phrases import phrases_of
+from mmbert_training.pack import HAND, KNOWN, UNSEEN, Pack, quantised
+from mmbert_training.phrases import POOLS, phrases
 from mmbert_training.recipe import Recipe, StageConfig
 
 from mmbert.facets import TOKENS, tokens_of
@@ -56,15 +59,23 @@ def make_pack(works: int = 120, seed: int = 0) -> Pack:
     runs = [toy_notes(f, rng) for f in facets]
     made = []
     for i, known in enumerate(facets):
-        pools = [KNOWN] * 6 if split[i] == "train" else [KNOWN, HELD_OUT]
-        made += [(i, p, caption(tokens_of(known), rng, ("known", "held_out")[p], (2, 4))) for p in pools]
+        pools = [KNOWN] * 6 if split[i] == "train" else [KNOWN, UNSEEN]
+        # A generator a caption: what the toy states does not depend on how many phrases the pools hold.
+        draws = [np.random.default_rng([seed, i, n]) for n in range(len(pools))]
+        made += [(i, p, caption(tokens_of(known), d, POOLS[p], (2, 4))) for p, d in zip(pools, draws)]
     texts = [(i, pool, c.text, c.facts) for i, pool, c in made]
+    asked = [i for i, s in enumerate(split) if s == "validation"][::2]
+    texts += [(i, HAND, f"written for {i}", tokens_of(facets[i])[:3]) for i in asked]
     true = sorted({t for f in facets for t in tokens_of(f)} | {t for t in TOKENS if t.startswith("key=")})
-    texts += [(-1, KNOWN, p, (t,)) for t in true for p in phrases_of(t, "known")]
+    texts += [(-1, KNOWN, p, (t,)) for t in true for p in phrases("known").of(t)[:8]]
     facts = np.array([[t in said for t in TOKENS] for _, _, _, said in texts])
     states = [np.stack([fact_state(f) for f in said]) for *_, said in texts]
     codes, scale = quantised(np.concatenate(states))
-    starts = [np.concatenate([[0], np.cumsum([len(r) for r in rows])]) for rows in (runs, states)]
+    gaps = [(i, c.facts, int(rng.integers(len(c.facts)))) for i, _, c in made[::6] if split[i] == "train"]
+    words = sorted({said[place] for _, said, place in gaps})
+    hidden = [np.stack([fact_state(f) * (k != place) for k, f in enumerate(said)]) for _, said, place in gaps]
+    hidden_codes, hidden_scale = quantised(np.concatenate(hidden))
+    starts = [np.concatenate([[0], np.cumsum([len(r) for r in rows])]) for rows in (runs, states, hidden)]
     return Pack(
         works=[{"id": f"w{i}", "source": "toy", "cluster": f"c{i}", "split": s} for i, s in enumerate(split)],
         facets=facets,
@@ -79,6 +90,13 @@ def make_pack(works: int = 120, seed: int = 0) -> Pack:
         sentence_pool=np.array([t[1] for t in texts], np.uint8),
         facts=facts,
         sentences=[t[2] for t in texts],
+        hidden=hidden_codes,
+        hidden_scale=hidden_scale,
+        hidden_start=starts[2],
+        hidden_work=np.array([i for i, _, _ in gaps]),
+        hidden_place=np.array([(row, place) for row, (_, _, place) in enumerate(gaps)]),
+        hidden_word=np.array([words.index(said[place]) for _, said, place in gaps]),
+        words=np.arange(1000, 1000 + len(words)),  # ids of word pieces; the toy's mean nothing
     )
 
 
@@ -88,7 +106,7 @@ def toy_pack() -> Pack:
     return make_pack()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def toy_recipe() -> Recipe:
     model = ModelConfig(
         symbolic_dim=32, symbolic_layers=1, symbolic_heads=2, symbolic_ffn=64, field_dims=(8,) * 8, dim=32, layers=2,

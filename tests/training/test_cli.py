@@ -8,14 +8,18 @@ import zipfile
 
 import numpy as np
 import pytest
-from mmbert_training.pack import load_pack, pack_manifest
+from mmbert_training import pack_build
+from mmbert_training.evaluate.hand_written import Asked
+from mmbert_training.pack import HAND, UNSEEN, load_pack, pack_manifest
 
 from mmbert.cli import main
 from mmbert.errors import DataError
+from mmbert.facets import TOKENS
 
 COLUMNS = ["id", "path", "title", "creator", "form", "key", "metre", "genre", "style", "instrumentation", "year"]
 COLUMNS += ["language", "labels", "same_as"]
 TUNES = {"3/4": "DFA|d2A|FED|D3|", "6/8": "DFA dAF|EFE D3|ABc dcB|AFE D3|", "2/4": "DF|Ad|AF|D2|"}
+ASKED = Asked("t13", "do you have that toy jig in D", ("key=D", "mode=major", "form=jig"))
 RECIPE = """
 name: toy
 model: {symbolic_dim: 16, symbolic_layers: 1, symbolic_heads: 1, symbolic_ffn: 16, dim: 16, layers: 1, heads: 1,
@@ -58,6 +62,7 @@ def trained(data, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         out = io.StringIO()
         patch.setattr("sys.stdout", out)
+        patch.setattr(pack_build, "hand_written", {"validation": [ASKED]}.__getitem__)  # those for test works stay shut
         code = main(["train", str(folder / "toy.yaml"), "--data", str(data), "--out", str(folder / "out"), "--json"])
     assert code == 0
     return folder, json.loads(out.getvalue())
@@ -73,7 +78,8 @@ def test_train_writes_a_checkpoint_that_loads_with_its_card(trained):
     card = (folder / "out" / "checkpoint" / "README.md").read_text()
     assert "mmbert train" in card
     assert "openhymnal | 15 |" in card
-    assert "| held out | 0." in card or "| held out | 1." in card
+    for wording in ("known", "unseen", "hand-written"):
+        assert f"| {wording} | 0." in card or f"| {wording} | 1." in card
 
 
 def test_the_pack_holds_no_test_work_and_no_work_in_two_splits(trained):
@@ -81,9 +87,29 @@ def test_the_pack_holds_no_test_work_and_no_work_in_two_splits(trained):
     assert {w["id"] for w in pack.works} == {f"t{i}" for i in range(15)}
     splits = {w["cluster"]: {v["split"] for v in pack.works if v["cluster"] == w["cluster"]} for w in pack.works}
     assert all(len(s) == 1 for s in splits.values())
-    held_out = {int(w) for w in pack.sentence_work[pack.sentence_pool == 1]}
-    assert held_out == set(pack.split("validation").tolist())
+    unseen = {int(w) for w in pack.sentence_work[pack.sentence_pool == UNSEEN]}
+    assert unseen == set(pack.split("validation").tolist())
+    asked = np.flatnonzero(pack.sentence_pool == HAND)
+    assert [pack.sentences[s] for s in asked] == [ASKED.text]
+    assert [pack.works[w]["id"] for w in pack.sentence_work[asked]] == [ASKED.work]
+    assert {TOKENS[i] for i in pack.facts[asked[0]].nonzero()[0]} == set(ASKED.facts)
     assert pack_manifest(trained[0] / "out" / "pack")["rejects"] == {}
+
+
+def test_words_are_hidden_from_training_captions_alone(trained):
+    pack = load_pack(trained[0] / "out" / "pack")
+    assert set(pack.hidden_work.tolist()) <= set(pack.split("train").tolist())
+    assert len(set(pack.hidden_work.tolist())) == len(pack.hidden_work) > 6  # at most one a work
+    length = np.diff(pack.hidden_start)
+    assert length.sum() == len(pack.hidden) == len(pack.hidden_scale)
+    sentence, token = pack.hidden_place.T
+    assert set(sentence.tolist()) == set(range(len(pack.hidden_work)))
+    assert ((token >= 1) & (token < length[sentence] - 1)).all()
+    assert sorted(set(pack.hidden_word.tolist())) == list(range(len(pack.words)))
+    assert (np.diff(pack.words) > 0).all()
+    for work, n in zip(pack.hidden_work, length.tolist()):  # each is a caption of its work
+        own = np.flatnonzero(pack.sentence_work == work)
+        assert n in np.diff(pack.sentence_start)[own]
 
 
 def test_a_damaged_pack_is_refused(trained, tmp_path):

@@ -68,10 +68,11 @@ Weights: Apache-2.0. They hold no notes of the data.
 ## Limits
 
 The sentences are written by rules from a closed list of facts (key, mode, metre, tempo, pace, instruments, form,
-size, texture, register, dynamics): what they do not name, these weights do not know. Moods are a reading of mode and
-pace. Two thirds of the works are European art songs, folk tunes and Chinese pop arrangements; other music is far from
-them. The figures are of one seed. Mean reciprocal ranks depend on how many facts a sentence holds and how many works
-there are: compare them with the row of a perfect reader of facts, not with other papers.
+size, texture, register, dynamics): what they do not name, these weights do not know. Moods are derived by rule from
+mode, speed, density and register. Two thirds of the works are European art songs, folk tunes and Chinese pop
+arrangements; other music is far from them. The figures are of one seed. Mean reciprocal ranks depend on how many facts
+a sentence holds and how many works there are: compare them with the row of a perfect reader of facts, not with other
+papers.
 """
 
 
@@ -87,10 +88,12 @@ def _figures(event: dict[str, Any]) -> str:
     head = "| wording | facets alone | notes alone | both | perfect reader of facts |\n|---|---|---|---|---|\n"
     rows = "\n".join(
         f"| {name} | " + " | ".join(f"{event[key][c]:.3f}" for c in columns) + " |"
-        for name, key in (("known", "known"), ("held out", "held_out"))
+        for name, key in (("known", "known"), ("unseen", "unseen"), ("hand-written", "hand"))
+        if key in event
     )
     accuracy = ", ".join(f"{k} {v:.2f}" for k, v in event["masked_accuracy"].items())
     return (
-        f"Mean reciprocal rank of the sentence's own work among {event['works']} validation works, sentences of two "
-        f"to five facts:\n\n{head}{rows}\n\nAccuracy on masked fields of notes: {accuracy}."
+        f"Mean reciprocal rank of the sentence's own work among {event['works']} validation works. Known and unseen "
+        f"wording: sentences of two to five facts; hand-written: questions for some of the works.\n\n{head}{rows}"
+        f"\n\nAccuracy on masked fields of notes: {accuracy}."
     )

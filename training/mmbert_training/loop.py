@@ -21,10 +21,11 @@ from torch import Tensor
 from mmbert.config import to_dict
 from mmbert.errors import ConfigError, DataError
 from mmbert_training.batches import Batch, Batches, moved
+from mmbert_training.learner import Learner
 from mmbert_training.log import RunLog
 from mmbert_training.pack import Pack
-from mmbert_training.recipe import Recipe, StageConfig
-from mmbert_training.stages import STAGES, Learner, learns
+from mmbert_training.recipe import Recipe
+from mmbert_training.stages import STAGES, learns
 from mmbert_training.validate import validate
 
 PROGRESS = "resume.json"
@@ -49,7 +50,7 @@ def train(
     """
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(int(np.random.SeedSequence([recipe.seed]).generate_state(1)[0]))
-    learner = Learner(recipe.model).to(recipe.device)
+    learner = Learner(recipe.model, len(pack.words)).to(recipe.device)
     at, moments = _restore(learner, recipe, out) if resume and (out / PROGRESS).exists() else ((0, 0), None)
     with RunLog(out, at if moments is not None else None) as log:
         for number in range(at[0], len(recipe.stages)):
@@ -64,19 +65,18 @@ def _stage(
 ) -> None:  # fmt: skip
     """Steps ``first`` to the last of one stage, and its validation."""
     stage = recipe.stages[number]
-    batches = Batches(pack, recipe.seed, recipe.augment, stage.phrase_share, stage.passages)
-    named = {n: p for n, p in learner.named_parameters() if learns(stage.kind, n)}
-    for name, parameter in learner.named_parameters():
-        parameter.requires_grad_(name in named)
-    optimiser = _optimiser(named, recipe)
+    batches = Batches(
+        pack, recipe.seed, recipe.augment, stage.phrase_share, stage.passages, stage.hide_cues, stage.joined
+    )
+    optimiser, named = optimiser_of(learner, recipe, stage.kind)
     if moments:
         _load_moments(optimiser, named, moments)
     advance(first, description=f"Stage {number + 1} of {len(recipe.stages)}, {stage.kind}")
     learner.train()
     began, seen = time.perf_counter(), 0
     for step in range(first, stage.steps):
-        batch = batches.training(number, step, stage.batch, notes=stage.kind != "words")
-        values = _step(learner, recipe, stage, optimiser, moved(batch, recipe.device), number, step)
+        batch = batches.for_stage(stage, recipe.objectives, number, step)
+        values = step_once(learner, recipe, optimiser, moved(batch, recipe.device), number, step)
         seen += int(batch.notes.valid.sum()) if batch.notes else int(batch.mask.sum())
         done = step + 1
         if done % recipe.log_every == 0 or done == stage.steps:
@@ -88,25 +88,25 @@ def _stage(
         if done % recipe.save_every == 0 and done < stage.steps:
             _save(learner, optimiser, named, recipe, out, number, done)
         advance(1)
-    log.write("validation", number, stage.steps, {"kind": stage.kind, **validate(learner.model, batches, recipe)})
+    log.write("validation", number, stage.steps, {"kind": stage.kind, **validate(learner, batches, recipe)})
     _save(learner, None, {}, recipe, out, number + 1, 0)
 
 
-def _step(
-    learner: Learner,
-    recipe: Recipe,
-    stage: StageConfig,
-    optimiser: torch.optim.Optimizer,
-    batch: Batch,
-    number: int,
-    step: int,
+def step_once(
+    learner: Learner, recipe: Recipe, optimiser: torch.optim.Optimizer, batch: Batch, number: int, step: int
 ) -> dict[str, float]:
+    """One step of stage ``number``; returns its losses and figures.
+
+    Raises:
+        DataError: for a loss that is not finite.
+    """
+    stage = recipe.stages[number]
     torch.manual_seed(int(np.random.SeedSequence([recipe.seed, number, step, 1]).generate_state(1)[0]))
     rate = stage.lr * schedule(step, stage.steps)
     for group in optimiser.param_groups:
         group["lr"] = rate
     with torch.autocast(recipe.device, torch.bfloat16) if stage.bf16 else nullcontext():
-        loss, parts = STAGES[stage.kind](learner, batch, stage)
+        loss, parts = STAGES[stage.kind](learner, batch, stage, recipe.objectives)
     if not bool(torch.isfinite(loss)):
         raise DataError(recipe.name, f"the loss of stage {number + 1}, step {step + 1} is not finite", "Lower lr")
     optimiser.zero_grad(set_to_none=True)
@@ -129,12 +129,20 @@ def schedule(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-def _optimiser(named: Mapping[str, torch.nn.Parameter], recipe: Recipe) -> torch.optim.AdamW:
-    """Matrices decay; embeddings of single things, norms and biases do not."""
-    matrices = [p for n, p in named.items() if p.ndim > 1]
-    others = [p for n, p in named.items() if p.ndim <= 1]
+def optimiser_of(
+    learner: Learner, recipe: Recipe, kind: str
+) -> tuple[torch.optim.AdamW, dict[str, torch.nn.Parameter]]:
+    """AdamW over what learns in a kind of stage, and that by name; everything else is frozen.
+
+    Matrices decay; norms, biases and gates do not.
+    """
+    named = {n: p for n, p in learner.named_parameters() if learns(kind, n)}
+    for name, parameter in learner.named_parameters():
+        parameter.requires_grad_(name in named)
+    matrices = [p for n, p in named.items() if p.ndim > 1 and not n.endswith(".gates")]
+    others = [p for n, p in named.items() if p.ndim <= 1 or n.endswith(".gates")]
     groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98))
+    return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98)), named
 
 
 # ---- going on ------------------------------------------------------------------------------------------

@@ -21,15 +21,11 @@ from mmbert.facets import TOKENS, from_mapping
 from mmbert.types import Facets
 from mmbert_training.manifest import OPEN
 
-MANIFEST, WORKS, MUSIC, TEXTS, SENTENCES = (
-    "pack.json",
-    "works.json",
-    "music.safetensors",
-    "texts.safetensors",
-    "texts.json",
-)
-VERSION = 2
-KNOWN, HELD_OUT = 0, 1
+MANIFEST, WORKS, SENTENCES = "pack.json", "works.json", "texts.json"
+MUSIC, TEXTS = "music.safetensors", "texts.safetensors"
+STATES, HIDDEN = "states.npy", "hidden.npy"  # mapped, not read: by far the largest
+VERSION = 3
+KNOWN, UNSEEN, HAND = 0, 1, 2
 _HINT = "Build it again: remove the folder and run mmbert train CONFIG --data DIR"
 
 
@@ -39,7 +35,9 @@ class PackConfig:
 
     Attributes:
         sources: Names of data zips.
-        captions: Captions a training work; a validation work has two in known and two in held-out words.
+        captions: Captions a training work; a validation work has two in known and two in unseen words, and the
+            hand-written questions for it.
+        hidden: Captions a training work that are read once more with words hidden, for masked text.
         names: Share of them that say title and composer instead of facts.
         passages: Most passages a work, spread evenly over longer ones.
         seed: Of the captions.
@@ -47,14 +45,16 @@ class PackConfig:
 
     sources: tuple[str, ...] = OPEN
     captions: Annotated[int, Field(ge=1, le=64)] = 8
-    names: Annotated[float, Field(ge=0, le=1)] = 0.2
+    hidden: Annotated[int, Field(ge=0, le=64)] = 1
+    names: Annotated[float, Field(ge=0, le=1)] = 0.1
     passages: Annotated[int, Field(ge=1)] = 32
     seed: int = 1
 
 
 @dataclass(frozen=True)
 class Pack:
-    """A pack in memory. Row counts: W works, P passages, N notes, S sentences.
+    """A pack in memory, token states mapped from their files. Row counts: W works, P passages, N notes, S sentences,
+    H sentences with hidden words, K hidden words.
 
     Attributes:
         works: W of ``{id, source, cluster, split}``.
@@ -67,9 +67,16 @@ class Pack:
         scale: float32 [tokens].
         sentence_start: int64 [S + 1], first token of each sentence.
         sentence_work: int64 [S], -1 for single phrases, which belong to no work.
-        sentence_pool: uint8 [S], 0 known words, 1 held out.
+        sentence_pool: uint8 [S], 0 known words, 1 unseen, 2 hand-written.
         facts: bool [S, len(TOKENS)].
         sentences: S strings.
+        hidden: int8 [tokens, text_dim] of the sentences with hidden words.
+        hidden_scale: float32 [tokens].
+        hidden_start: int64 [H + 1].
+        hidden_work: int64 [H].
+        hidden_place: int64 [K, 2], sentence and token of each hidden word.
+        hidden_word: int64 [K], index into ``words``.
+        words: int64, word pieces of the text model that captions use.
     """
 
     works: list[dict[str, str]]
@@ -85,6 +92,13 @@ class Pack:
     sentence_pool: np.ndarray
     facts: np.ndarray
     sentences: list[str]
+    hidden: np.ndarray
+    hidden_scale: np.ndarray
+    hidden_start: np.ndarray
+    hidden_work: np.ndarray
+    hidden_place: np.ndarray
+    hidden_word: np.ndarray
+    words: np.ndarray
 
     def split(self, name: str) -> np.ndarray:
         """Indices of the works of a split."""
@@ -120,10 +134,15 @@ def load_pack(folder: Path) -> Pack:
             raise DataError(str(folder), "was made by another version of mmbert", _HINT)
         rows, sentences = (json.loads((folder / n).read_text()) for n in (WORKS, SENTENCES))
         music, texts = load_file(folder / MUSIC), load_file(folder / TEXTS)
+        mapped = {
+            name: np.load(folder / file, mmap_mode="r", allow_pickle=False)
+            for name, file in (("states", STATES), ("hidden", HIDDEN))
+        }
     except (OSError, ValueError, KeyError, SafetensorError) as e:
         raise DataError(str(folder), f"is not a readable training pack ({type(e).__name__}: {e})", _HINT) from e
     facets = [from_mapping(r.pop("facets")) for r in rows]
-    return Pack(works=rows, facets=facets, sentences=sentences, **{k: v.numpy() for k, v in (music | texts).items()})
+    arrays = {k: v.numpy() for k, v in (music | texts).items()}
+    return Pack(works=rows, facets=facets, sentences=sentences, **mapped, **arrays)
 
 
 def pack_manifest(folder: Path) -> dict[str, Any]:

@@ -14,6 +14,39 @@ from mmbert_training.pack import PackConfig
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0)]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Objectives:
+    """Weights of the losses; 0 switches one off. Those that need notes rest where a stage reads none.
+
+    Attributes:
+        alignment: ``clip``: softmax over the batch. ``siglip``: each pair by itself. ``decoupled``: ``clip`` without
+            the positives in the denominator.
+        every_fit: Every piece that a sentence fits is a positive, else only its own work (of a phrase, which has none,
+            every piece all the same).
+        alike: Other sentences' pieces are no negatives of a sentence that is more alike than this (Jaccard similarity
+            of what the two state); 1 for never.
+        masked: Masked octuples.
+        span: Share of the steps in which whole spans of bars are hidden, and not fields of single bars.
+        masked_text: Hidden words, from the sentence and its music.
+        masked_vectors: Hidden bars, among the bars of the piece.
+        mutual: MIM: what was dropped from the input, among what was dropped of others.
+        facts: Facet classification of the joint state.
+        pull: Cosine to the facet vector of the same work (stage ``notes`` alone).
+    """
+
+    alignment: Literal["clip", "siglip", "decoupled"] = "clip"
+    every_fit: bool = True
+    alike: Share = 1.0
+    masked: Weight = 0.2
+    span: Share = 0.5
+    masked_text: Weight = 0.1
+    masked_vectors: Weight = 0.1
+    mutual: Weight = 0.1
+    facts: Weight = 1.0
+    pull: Weight = 1.0
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -21,16 +54,16 @@ class StageConfig:
     """One stage of training.
 
     Attributes:
-        kind: ``words``: sentences with facets. ``notes``: masked octuples, and the notes' vectors pulled to those
-            of sentences and facets, which are held fixed. ``together``: everything, streams dropped at random.
+        kind: ``words``: sentences with facets. ``notes``: notes pulled to sentences and facets, which are held fixed.
+            ``together``: everything, streams dropped at random.
         steps: Optimiser steps.
         batch: Works a step.
         lr: Peak learning rate; warm-up over the first twentieth, then half a cosine to zero.
         phrase_share: Share of the sentences that are single phrases.
         passages: Consecutive passages (256 notes, 16 bars at most) read of a work.
         facet_drop: Share of single facts dropped from what the facet stream shows.
-        masked: Weight of the masked octuples' loss.
-        pull: Weight of the cosine to the facet vector of the same work (``notes`` alone).
+        joined: Share of the sentences that are two of one work, one behind the other.
+        hide_cues: Share of pieces of which the input names no instrument and no form.
         bf16: Compute in bfloat16 where torch's autocast does (weights and optimiser stay float32). On a CPU with
             its instructions a fifth faster where notes are read, no faster for words.
     """
@@ -42,8 +75,8 @@ class StageConfig:
     phrase_share: Share = 0.25
     passages: Count = 2
     facet_drop: Share = 0.15
-    masked: Annotated[float, Field(ge=0)] = 0.2
-    pull: Annotated[float, Field(ge=0)] = 1.0
+    joined: Share = 0.3
+    hide_cues: Share = 0.3
     bf16: bool = False
 
 
@@ -54,6 +87,7 @@ class Recipe:
     Attributes:
         name: Of the model; also of its folder under ``runs/``.
         stages: In order.
+        objectives: Weights of the losses.
         seed: Everything random follows from it.
         model: Sizes.
         pack: What is read of the data.
@@ -68,6 +102,7 @@ class Recipe:
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     stages: Annotated[tuple[StageConfig, ...], Field(min_length=1)]
+    objectives: Objectives = Objectives()
     seed: int = 1
     model: ModelConfig = ModelConfig()
     pack: PackConfig = PackConfig()

@@ -5,71 +5,85 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from mmbert.model import MmbertModel, ModelConfig
-from mmbert.objectives.alignment import pairs, pull
-from mmbert.objectives.contrastive import Temperature, info_nce
-from mmbert.objectives.masked import mask_octuples, masked_loss
+from mmbert.facets import TOKENS
+from mmbert.model import MmbertModel
+from mmbert.objectives.alignment import alike, pairs, pull
+from mmbert.objectives.contrastive import info_nce, sigmoid_loss
+from mmbert.objectives.facts import facts_loss
+from mmbert.objectives.masked import Strategy, mask_octuples, masked_loss
+from mmbert.objectives.mutual import hide_half, mutual_loss
+from mmbert.objectives.vectors import mask_spans, masked_vectors_loss
+from mmbert.objectives.words import masked_text_loss
+from mmbert.symbolic.octuple import FIELDS, MASK_ID
+from mmbert.symbolic.octuple_vocabulary import DRUM_PROGRAM
 from mmbert.symbolic.windows import WINDOW_BARS
 from mmbert.types import Stream
 from mmbert_training.batches import Batch, Notes
-from mmbert_training.recipe import StageConfig
+from mmbert_training.learner import Learner
+from mmbert_training.recipe import Objectives, StageConfig
 
 MASKED_NOTES = 4096  # at most so many notes a step are asked for their masked fields: logits are wide
-
-
-class Learner(nn.Module):
-    """A model and what is learned beside it: the temperature of the contrast."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.model = MmbertModel(config)
-        self.temperature = Temperature()
-
+_PROGRAM = FIELDS.index("program")
+_KINDS = [t.split("=")[0] for t in TOKENS]
+_SAME_KIND = torch.tensor([[a == b for b in _KINDS] for a in _KINDS])
+# Kinds of which any number of values may be true: what is not said is false, not unknown.
+_LISTED = torch.tensor([k in ("instrument", "family", "drums", "mood") for k in _KINDS])
 
 Losses = tuple[Tensor, dict[str, Tensor]]
 
 
-def words(learner: Learner, batch: Batch, stage: StageConfig) -> Losses:
+def words(learner: Learner, batch: Batch, stage: StageConfig, want: Objectives) -> Losses:
     """Sentences against facets."""
     model = learner.model
     texts = text_vectors(model, batch)
-    documents = model.project(join(model, [dropped(model.encode_facets(batch.facets), stage.facet_drop)]), "document")
-    loss = contrast(learner, texts, documents, batch, 1)
-    return loss, {"contrast": loss}
+    facets = dropped(model.encode_facets(batch.facets), stage.facet_drop)
+    documents = model.project(join(model, [facets]), "document")
+    parts = {"contrast": (1.0, contrast(learner, texts, documents, batch, 1, want))}
+    scalars = _masked_text(learner, batch, want, parts, [facets])
+    return _summed(parts, scalars)
 
 
-def notes(learner: Learner, batch: Batch, stage: StageConfig) -> Losses:
+def notes(learner: Learner, batch: Batch, stage: StageConfig, want: Objectives) -> Losses:
     """Masked octuples; vectors of notes, whole and by the window, to sentences and to the facets of their work."""
     model = learner.model
     with torch.no_grad():
         texts = text_vectors(model, batch)
         targets = model.project(join(model, [model.encode_facets(batch.facets)]), "document")
-    bars, masked, accuracy = read_notes(model, batch)
-    whole = model.project(join(model, [bars]), "document")
+    bars, masked, scalars = read_notes(model, batch, want)
+    joint = join(model, [bars])
+    whole = model.project(joint, "document")
     window = model.project(join(model, [random_window(bars)]), "document")
-    matched = contrast(learner, texts, torch.cat([whole, window]), batch, 2)
-    pulled = (pull(whole, targets) + pull(window, targets)) / 2
-    loss = matched + stage.pull * pulled + stage.masked * masked
-    return loss, {"contrast": matched, "pull": pulled, "masked": masked, **accuracy}
+    parts = {
+        "contrast": (1.0, contrast(learner, texts, torch.cat([whole, window]), batch, 2, want)),
+        "pull": (want.pull, (pull(whole, targets) + pull(window, targets)) / 2),
+        "masked": (want.masked, masked),
+    }
+    scalars |= _of_music(learner, batch, want, parts, bars, joint)
+    return _summed(parts, scalars)
 
 
-def together(learner: Learner, batch: Batch, stage: StageConfig) -> Losses:
-    """Sentences against facets alone, notes alone or both, and windows of notes; masked octuples beside."""
+def together(learner: Learner, batch: Batch, stage: StageConfig, want: Objectives) -> Losses:
+    """Sentences against facets alone, notes alone or both, and windows of notes; the other objectives beside."""
     model = learner.model
     texts = text_vectors(model, batch)
-    bars, masked, accuracy = read_notes(model, batch)
+    bars, masked, scalars = read_notes(model, batch, want)
     facets = dropped(model.encode_facets(batch.facets), stage.facet_drop)
     some_facets, some_bars = either_or_both(facets, bars)
-    whole = model.project(join(model, [some_facets, some_bars]), "document")
+    joint = join(model, [some_facets, some_bars])
+    whole = model.project(joint, "document")
     window = model.project(join(model, [random_window(bars)]), "document")
-    matched = contrast(learner, texts, torch.cat([whole, window]), batch, 2)
-    loss = matched + stage.masked * masked
-    return loss, {"contrast": matched, "masked": masked, **accuracy}
+    parts = {
+        "contrast": (1.0, contrast(learner, texts, torch.cat([whole, window]), batch, 2, want)),
+        "masked": (want.masked, masked),
+    }
+    scalars |= _of_music(learner, batch, want, parts, bars, joint)
+    scalars |= _masked_text(learner, batch, want, parts, [facets, bars])
+    return _summed(parts, scalars)
 
 
-STAGES: dict[str, Callable[[Learner, Batch, StageConfig], Losses]] = {
+STAGES: dict[str, Callable[[Learner, Batch, StageConfig, Objectives], Losses]] = {
     "words": words,
     "notes": notes,
     "together": together,
@@ -79,12 +93,16 @@ STAGES: dict[str, Callable[[Learner, Batch, StageConfig], Losses]] = {
 def learns(kind: str, name: str) -> bool:
     """Whether a parameter of the learner learns in a stage.
 
-    In ``words`` nothing that reads notes does; in ``notes`` only that, and the score's own entries of the shared
-    transformer: sentences and facets stay where they are.
+    In ``words`` nothing that reads notes does, nor the layers of the shared transformer: they are the identity as long
+    as they are closed, and a sum of facts has no need of them. In ``notes`` only what reads notes does, and the score's
+    own entries of the shared transformer: sentences and facets stay where they are.
     """
-    score_side = name.startswith(("model.symbolic.", "model.bars.", "model.masked.")) or name in (
+    music = ("model.symbolic.", "model.bars.", "model.masked.", "fact_head.", "critic.", "bar_head.", "hidden_bar")
+    score_side = name.startswith(music) or name in (
         "model.shared.modality.score", "model.shared.norms.score.weight", "model.shared.norms.score.bias",
     )  # fmt: skip
+    if kind == "words":
+        return not score_side and not name.startswith("model.shared.layers.")
     return kind == "together" or score_side == (kind == "notes")
 
 
@@ -114,29 +132,105 @@ def _trimmed(stream: Stream, rows: Tensor) -> Stream:
     return Stream(stream.states[rows][:, used], mask[:, used], stream.modality, position)
 
 
-def contrast(learner: Learner, texts: Tensor, documents: Tensor, batch: Batch, views: int) -> Tensor:
-    """InfoNCE of sentences with ``views`` vectors of each piece, stacked; every piece that a sentence fits counts."""
-    positive, ignored = pairs(
-        batch.facts, batch.tokens.repeat(views, 1), batch.text_work, batch.piece_work.repeat(views), batch.same_text
-    )
-    scale = learner.temperature()
-    return info_nce(scale * (texts.float() @ documents.float().T), positive, ignored)
+def contrast(learner: Learner, texts: Tensor, documents: Tensor, batch: Batch, views: int, want: Objectives) -> Tensor:
+    """Alignment of sentences with ``views`` vectors of each piece, stacked."""
+    work = batch.piece_work.repeat(views)
+    positive, ignored = pairs(batch.facts, batch.tokens.repeat(views, 1), batch.text_work, work, batch.same_text)
+    if not want.every_fit:
+        own = (batch.text_work[:, None] == work[None, :]) & (positive | ignored)
+        own |= positive & (batch.text_work < 0)[:, None]  # a phrase is of no work: it keeps every piece that it fits
+        positive, ignored = (own, ignored & ~own) if bool(own.any()) else (positive, ignored)
+    if want.alike < 1:
+        near = alike(batch.facts, want.alike).float() @ positive.float() > 0
+        ignored = (ignored | near) & ~positive
+    with torch.autocast(texts.device.type, enabled=False):  # bfloat16 would round cosines to two digits
+        similarity = learner.temperature() * (texts.float() @ documents.float().T)
+    if want.alignment == "siglip":
+        return sigmoid_loss(similarity, learner.bias, positive, ignored)
+    return info_nce(similarity, positive, ignored, decoupled=want.alignment == "decoupled")
 
 
-def read_notes(model: MmbertModel, batch: Batch) -> tuple[Stream, Tensor, dict[str, Tensor]]:
+def read_notes(model: MmbertModel, batch: Batch, want: Objectives) -> tuple[Stream, Tensor, dict[str, Tensor]]:
     """Masked notes to a stream of bars, the loss of what was masked, and its accuracy by field."""
     music = batch.notes
     if music is None:
         raise ValueError("this stage needs notes")
     generator = torch.Generator(music.octuples.device).manual_seed(int(torch.randint(2**31, ())))
-    shown, chosen = mask_octuples(music.octuples, music.valid, "bar", generator, music.marginals)
+    shown, masked, accuracy = music.octuples, music.octuples.new_zeros((), dtype=torch.float32), {}
+    if want.masked:
+        strategy: Strategy = "span" if float(torch.rand(())) < want.span else "bar"
+        shown, chosen = mask_octuples(music.octuples, music.valid, strategy, generator, music.marginals)
+    if bool(music.secret.any()):
+        program = shown[..., _PROGRAM]
+        hide = music.secret[:, None] & music.valid & (program != DRUM_PROGRAM)
+        shown = shown.clone()
+        shown[..., _PROGRAM] = program.masked_fill(hide, MASK_ID[_PROGRAM])
     states = note_states(model, shown, music.valid)
-    chosen, true = chosen[music.valid], music.octuples[music.valid]
-    asked = chosen.any(-1).nonzero()[:, 0]
-    asked = asked[torch.randperm(len(asked), device=asked.device)[:MASKED_NOTES]]
-    masked, scalars = masked_loss(model.predict_fields(states[asked]), true[asked], chosen[asked])
-    accuracy = {k: v for k, v in scalars.items() if k.startswith("accuracy_")}
+    if want.masked:
+        chosen, true = chosen[music.valid], music.octuples[music.valid]
+        asked = chosen.any(-1).nonzero()[:, 0]
+        asked = asked[torch.randperm(len(asked), device=asked.device)[:MASKED_NOTES]]
+        masked, scalars = masked_loss(model.predict_fields(states[asked]), true[asked], chosen[asked])
+        accuracy = {k: v for k, v in scalars.items() if k.startswith("accuracy_")}
     return bars_of(model, music, states), masked, accuracy
+
+
+def _of_music(
+    learner: Learner,
+    batch: Batch,
+    want: Objectives,
+    parts: dict[str, tuple[float, Tensor]],
+    bars: Stream,
+    joint: Tensor,
+) -> dict[str, Tensor]:
+    """Facet classification, masked music vectors and MIM over the bars of a batch."""
+    scalars: dict[str, Tensor] = {}
+    model = learner.model
+    if want.facts:
+        same, listed = _SAME_KIND.to(joint.device), _LISTED.to(joint.device)
+        known = (batch.tokens.float() @ same.float() > 0) | listed
+        parts["facts"] = (want.facts, facts_loss(learner.fact_head(joint), batch.tokens, known))
+    if want.masked_vectors:
+        hidden = mask_spans(bars.mask)
+        shown = torch.where(hidden[..., None], learner.hidden_bar.to(bars.states.dtype), bars.states)
+        last = model.shared.every_layer([Stream(shown, bars.mask, "score", bars.position)])[-1][:, 1:]
+        loss, found = masked_vectors_loss(learner.bar_head(last), bars.states, hidden, bars.mask)
+        parts["masked_vectors"], scalars = (want.masked_vectors, loss), scalars | found
+    if want.mutual:
+        dropped_bars = hide_half(bars.mask)
+        rest = Stream(bars.states, bars.mask & ~dropped_bars, "score", bars.position)
+        count = dropped_bars.sum(1)
+        mean = (bars.states * dropped_bars[..., None]).sum(1) / count.clamp(min=1)[:, None]
+        same = batch.piece_work[:, None] == batch.piece_work[None, :]
+        loss, found = mutual_loss(learner.critic, join(model, [rest]), mean, count > 0, same)
+        parts["mutual"], scalars = (want.mutual, loss), scalars | found
+    return scalars
+
+
+def _masked_text(
+    learner: Learner, batch: Batch, want: Objectives, parts: dict[str, tuple[float, Tensor]], music: Sequence[Stream]
+) -> dict[str, Tensor]:
+    """Hidden words, from the sentence and all that is shown of its piece."""
+    gaps = batch.hidden
+    if not want.masked_text or gaps is None:
+        return {}
+    model = learner.model
+    own = [Stream(s.states[gaps.piece], s.mask[gaps.piece], s.modality, _rows(s.position, gaps.piece)) for s in music]
+    joint = join(model, [model.encode_text(gaps.states, gaps.mask), *own])
+    loss, scalars = masked_text_loss(
+        learner.word_head, model.text.tokens(gaps.states, gaps.mask), joint, gaps.place, gaps.word
+    )
+    parts["masked_text"] = (want.masked_text, loss)
+    return scalars
+
+
+def _rows(position: Tensor | None, rows: Tensor) -> Tensor | None:
+    return None if position is None else position[rows]
+
+
+def _summed(parts: dict[str, tuple[float, Tensor]], scalars: dict[str, Tensor]) -> Losses:
+    loss = torch.stack([weight * value for weight, value in parts.values() if weight]).sum()
+    return loss, {name: value for name, (weight, value) in parts.items() if weight} | scalars
 
 
 def note_states(model: MmbertModel, octuples: Tensor, valid: Tensor, groups: int = 4) -> Tensor:
