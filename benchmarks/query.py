@@ -29,7 +29,7 @@ from synthetic import write_library
 
 from mmbert.api import Library
 from mmbert.console import print_json, warn
-from mmbert.retrieval.shortlist import WINDOW_ROWS, by_meaning
+from mmbert.retrieval.shortlist import WINDOW_ROWS, by_example
 from mmbert.store import Generation, open_library
 from mmbert.types import Condition
 
@@ -173,7 +173,7 @@ def _recall(generation: Generation, queries: np.ndarray, keep: np.ndarray) -> fl
         for start in range(0, len(windows), 100_000):
             near = windows[start : start + 100_000].astype(np.float32) @ query
             np.maximum.at(true, generation.windows.piece[start : start + 100_000], near)
-        found = np.where(keep, by_meaning(generation, query, keep).similarity, -2)
+        found = np.where(keep, by_example(generation, query, keep).similarity, -2)
         n = min(10, int(keep.sum()))
         least = np.sort(np.where(keep, true, -2))[-n]
         best = np.argsort(-found, kind="stable")[:n]

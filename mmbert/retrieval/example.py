@@ -56,7 +56,7 @@ def read_example(like: Like, generation: Generation, embedder: Callable[[], Item
     if isinstance(like, str) and (row := generation.row_of(like)) is not None:
         title, vector = str(generation.pieces.title[row]), generation.vectors.rows("joint/pieces", [row])[0]
         return Example(like, title, generation.facets(row), vector)
-    item = like if isinstance(like, Item) else _first_item(Path(like))
+    item = read_item(like)
     name = title_of(item.metadata.get("title"), item.source.path)
     row = generation.row_of(item.uid)
     if row is not None:
@@ -68,9 +68,18 @@ def read_example(like: Like, generation: Generation, embedder: Callable[[], Item
     return Example(item.uid, name, result.facets, np.asarray(result.piece, dtype=np.float32))
 
 
-def _first_item(path: Path) -> Item:
+def read_item(like: Like) -> Item:
+    """An item, or the first piece of a file that can be read.
+
+    Raises:
+        UsageError: there is no such file.
+        ItemError: it cannot be read.
+    """
     from mmbert.items import load_items, no_piece
 
+    if isinstance(like, Item):
+        return like
+    path = Path(like)
     if not path.name or not path.exists():
         raise UsageError(str(path), "is neither a file nor the id of a piece of this library", "Check the path")
     faults: list[ItemError] = []

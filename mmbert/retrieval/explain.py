@@ -26,9 +26,10 @@ class Grounds:
         missing: Those that it is known not to fit.
         lexical: Words of the question that full text looked for.
         texts: Names of its texts (``title``, ``description`` ...) and what they say.
-        place: The nearest passage, None where no vector was compared.
+        place: The nearest passage, None where no vector was compared, or the hit is a text.
         to: What the passage is near to: ``your words`` or the example's name.
         example: Facets of the example, None without one.
+        opening: The first words of a hit that is a text.
     """
 
     facets: Facets
@@ -39,6 +40,7 @@ class Grounds:
     place: Place | None = None
     to: str = "your words"
     example: Facets | None = None
+    opening: str = ""
 
 
 def why(grounds: Grounds) -> str:
@@ -61,6 +63,8 @@ def why(grounds: Grounds) -> str:
     names = [_named(c, grounds.facets) for c in grounds.fitting if _is_name(c)]
     found = _found(grounds)
     parts = [*dict.fromkeys(names), ", ".join(fact for fact in facts if fact), found, _shared(grounds)]
+    if grounds.opening:
+        parts.append(f"it begins “{grounds.opening}”")
     if grounds.place is not None:
         parts.append(_nearest(grounds.place, grounds.to, grounds.facets.bars))
     if not any(parts[:-1] if grounds.place is not None else parts):
@@ -141,14 +145,19 @@ def _but(grounds: Grounds, said: Sequence[str]) -> str:
         elif c.facet in TONALITY:
             found.append(_tonality(grounds)[1])
         elif c.facet in ("metre", "form"):
-            found.append(show(c.facet, facets) if c.facet == "metre" else _article(facets.form or ""))
+            found.append(show(c.facet, facets) if c.facet == "metre" else with_article(facets.form or ""))
         elif c.facet in ("parts", "tempo_bpm", "duration_s", "bars"):
             found.append(_number(c.facet, facets))
     found = [fact for fact in dict.fromkeys(found) if fact and not any(fact in other for other in said)]
     return f"but {', '.join(found)}" if found and grounds.fitting else ""
 
 
-def _article(noun: str) -> str:
+def with_article(noun: str) -> str:
+    """A kind of piece behind its article, where it takes one.
+
+    >>> with_article("air"), with_article("reel"), with_article("variations")
+    ('an air', 'a reel', 'variations')
+    """
     if NO_ARTICLE.search(noun):
         return noun
     return f"{'an' if noun[:1].lower() in tuple('aeiou') else 'a'} {noun}"
@@ -231,7 +240,7 @@ def _nearest(place: Place, to: str, bars: int | None) -> str:
 def _plain_facts(facets: Facets) -> str:
     """A few facts of a piece for which only its nearness speaks."""
     said = {"key": "in {}", "metre": "in {}", "tempo_bpm": "at {}", "duration_s": "{} long"}
-    form = [_article(facets.form)] if facets.form else []
+    form = [with_article(facets.form)] if facets.form else []
     shown = [words.format(show(name, facets)) for name, words in said.items() if show(name, facets)]
     facts = (" " if form else " and ").join([*form, *shown][:FACTS_ADDED])
     return f"it is {facts}" if facts else ""

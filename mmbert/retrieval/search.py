@@ -8,22 +8,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmbert.retrieval import phrasebook
 from mmbert.retrieval.calibrate import TextEmbedder, answered, best_standard, shares_beaten
 from mmbert.retrieval.conditions import allowed, checked_modality, fits, lies_in
 from mmbert.retrieval.example import Example
 from mmbert.retrieval.explain import Grounds, why
-from mmbert.retrieval.fuse import fuse, ranking
+from mmbert.retrieval.fuse import Lists, fuse, ranking
+from mmbert.retrieval.in_words import opening
 from mmbert.retrieval.order import arranged
 from mmbert.retrieval.shortlist import (
     HALF_FOUND,
     Meaning,
     best_places,
     by_conditions,
+    by_example,
     by_meaning,
     by_words,
     named,
     texts_of,
 )
+from mmbert.retrieval.statements import by_statements
 from mmbert.retrieval.versions import fold_versions
 from mmbert.types import Answer, Condition, Facets, Hit, Place, Query
 
@@ -35,12 +39,12 @@ if TYPE_CHECKING:
 class _Evidence:
     """What each list says of every piece, and the whole."""
 
-    words: np.ndarray
+    lists: Lists
     meaning: Meaning | None
     example: Meaning | None
     fitting: np.ndarray  # bool [conditions, n_pieces]
     failing: np.ndarray  # bool [conditions, n_pieces]: known not to fit
-    fused: np.ndarray
+    fused: np.ndarray  # -inf for what is not compared: texts beside music, music beside texts
 
     @property
     def nearest(self) -> Meaning | None:
@@ -77,7 +81,8 @@ def search(
         like: An example; it is not among its own hits.
         where: Conditions that the person set besides the words.
         limit: Hits wanted; a number beyond the library's size gives every piece.
-        modality: Only pieces of this kind.
+        modality: Only pieces of this kind; None for all music. Texts are compared with texts alone: to words they are
+            nearer than any music is, being words.
         folder: Only pieces whose file lies in this folder.
         order: How hits are arranged.
     """
@@ -87,16 +92,19 @@ def search(
     query = replace(query, conditions=(*(c for c in query.conditions if str(c) not in map(str, where)), *where))
     unit = like.facets.pace_unit if like is not None else None
     keep = allowed(generation, query.conditions, unit)
+    peers = (generation.pieces.kind == "text") == (modality == "text")
+    keep &= peers
     if modality is not None:
         keep &= generation.pieces.kind == modality
     if folder is not None:
         keep &= lies_in(generation.pieces.path, folder)
     if like is not None and (own := generation.row_of(like.uid)) is not None:
         keep[own] = False
-    evidence = _look(generation, embedder, query, like, unit, keep)
+    evidence = _look(generation, embedder, query, like, unit, keep, peers)
     ranked = ranking(evidence.fused, np.flatnonzero(keep))
     rows = arranged(generation, ranked, order, compares=like is not None or bool(query.words))
-    shares = shares_beaten(evidence.fused)
+    shares = np.zeros(generation.n_pieces)
+    shares[peers] = shares_beaten(evidence.fused[peers])
     groups = fold_versions(generation, rows, limit)
     read = _read(generation, [row for row, _ in groups], evidence.nearest)
     hits = tuple(
@@ -117,25 +125,32 @@ def _look(
     like: Example | None,
     unit: str | None,
     keep: np.ndarray,
+    peers: np.ndarray,
 ) -> _Evidence:
     n = generation.n_pieces
     # Beside an example, words that were all understood ("like this, but slower") have no further meaning.
     speaks = bool(query.meaning.strip()) and (like is None or bool(query.lexical))
     vector = np.asarray(embedder().embed_texts([query.meaning]))[0] if speaks and n else None
-    meaning = by_meaning(generation, vector, keep) if vector is not None else None
-    example = by_meaning(generation, like.vector, keep) if like is not None and n else None
-    words = by_words(generation, query.lexical)
-    answers = np.array([fits(generation, c, unit) for c in query.conditions], dtype=np.int8).reshape(
-        len(query.conditions), n
-    )
-    fused = fuse(
-        meaning=None if meaning is None else meaning.similarity,
-        example=None if example is None else example.similarity,
-        words=words,
+    meaning = by_meaning(generation, vector) if vector is not None else None
+    example = by_example(generation, like.vector, keep) if like is not None and n else None
+    answers = answers_of(generation, query, unit)
+    lists = Lists(
+        words=by_words(generation, query.lexical, peers),
         conditions=by_conditions(answers),
         tier=named(answers, query.conditions),
+        meaning=None if meaning is None else meaning.similarity,
+        statements=by_statements(generation, phrasebook.said(query.meaning)) if meaning is not None else None,
+        example=None if example is None else example.similarity,
     )
-    return _Evidence(words, meaning, example, answers == 1, answers == 0, fused)
+    fused = np.full(n, -np.inf)
+    fused[peers] = fuse(lists.of(peers))
+    return _Evidence(lists, meaning, example, answers == 1, answers == 0, fused)
+
+
+def answers_of(generation: Generation, query: Query, unit: str | None = None) -> np.ndarray:
+    """int8 [conditions, n_pieces] of a question's conditions: 1 true, 0 false, -1 unknown (``conditions.fits``)."""
+    found = [fits(generation, c, unit) for c in query.conditions]
+    return np.array(found, dtype=np.int8).reshape(len(found), generation.n_pieces)
 
 
 def _nothing_fits(
@@ -154,7 +169,7 @@ def _nothing_fits(
     """
     if not query.lexical and not query.conditions:
         return True
-    words = evidence.words[keep]
+    words = evidence.lists.words[keep]
     conditions = [c for c, one in zip(query.conditions, said, strict=True) if one]
     known = answered(conditions, evidence.fitting[:, keep][np.array(said, dtype=bool)], words)
     if known is not None:
@@ -186,11 +201,12 @@ def _hit(
     place = read.places[row]
     grounds = Grounds(
         facets=facets,
+        opening=opening(dict(read.texts[row]).get("text", "")) if pieces.kind[row] == "text" else "",
         fitting=[c for c, fit in zip(query.conditions, evidence.fitting[:, row], strict=True) if fit],
         missing=[c for c, miss in zip(query.conditions, evidence.failing[:, row], strict=True) if miss],
-        lexical=query.lexical if evidence.words[row] > 0 else "",
+        lexical=query.lexical if evidence.lists.words[row] > 0 else "",
         texts=read.texts[row],
-        place=None if near is None else place,
+        place=None if near is None or pieces.kind[row] == "text" else place,
         to=f"“{like.name}”" if like is not None else "your words",
         example=None if like is None else like.facets,
     )

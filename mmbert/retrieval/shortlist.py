@@ -27,14 +27,23 @@ UNKNOWN_FITS = 0.5  # an unknown facet is neither for nor against
 
 @dataclass(frozen=True)
 class Meaning:
-    """Similarity of a question's vector with every piece: float32 [n_pieces], the better of piece and best passage."""
+    """A question's vector, float32 [d], and its similarity with every piece, float32 [n_pieces]."""
 
     vector: np.ndarray
     similarity: np.ndarray
 
 
-def by_meaning(generation: Generation, vector: np.ndarray, keep: np.ndarray | None = None) -> Meaning:
-    """Compare a unit vector (float32 [d]) with all pieces and the nearest passages.
+def by_meaning(generation: Generation, vector: np.ndarray) -> Meaning:
+    """Compare the unit vector of words (float32 [d]) with all pieces.
+
+    Words speak of pieces: a passage knows no facets, and the better of piece and passage finds a quarter less
+    (EXPERIMENTS.md).
+    """
+    return Meaning(vector, np.clip(_pieces(generation, vector), -1.0, 1.0))
+
+
+def by_example(generation: Generation, vector: np.ndarray, keep: np.ndarray | None = None) -> Meaning:
+    """Compare the unit vector of an example (float32 [d]) with all pieces and the nearest passages, the better counts.
 
     What is usual in a library does not depend on a filter: passages are looked for among all. Where they are of few
     pieces that the filter keeps, the kept ones' own are looked for as well, so that no better passage is overlooked.
@@ -44,10 +53,7 @@ def by_meaning(generation: Generation, vector: np.ndarray, keep: np.ndarray | No
         vector: float32 [d], unit length.
         keep: bool [n_pieces], the pieces that may be shown; None for all.
     """
-    similarity = np.full(generation.n_pieces, -1.0, dtype=np.float32)
-    if generation.n_pieces:
-        found, rows = generation.vectors.search(PIECES, vector[None], generation.n_pieces)
-        similarity[rows[0]] = found[0]
+    similarity = _pieces(generation, vector)
     pieces = _look_into(generation, vector, similarity, None)
     if keep is not None and not keep.all() and len(generation.windows) > WINDOW_ROWS:
         shown = np.zeros(generation.n_pieces, bool)
@@ -55,6 +61,14 @@ def by_meaning(generation: Generation, vector: np.ndarray, keep: np.ndarray | No
         if int((shown & keep).sum()) < min(ENOUGH, int(keep.sum())):
             _look_into(generation, vector, similarity, keep[generation.windows.piece])
     return Meaning(vector, np.clip(similarity, -1.0, 1.0))
+
+
+def _pieces(generation: Generation, vector: np.ndarray) -> np.ndarray:
+    similarity = np.full(generation.n_pieces, -1.0, dtype=np.float32)
+    if generation.n_pieces:
+        found, rows = generation.vectors.search(PIECES, vector[None], generation.n_pieces)
+        similarity[rows[0]] = found[0]
+    return similarity
 
 
 def _look_into(
@@ -70,12 +84,17 @@ def _look_into(
     return pieces
 
 
-def by_words(generation: Generation, lexical: str) -> np.ndarray:
+def by_words(generation: Generation, lexical: str, peers: np.ndarray | None = None) -> np.ndarray:
     """How much of the words a piece's own texts hold: float32 [n_pieces], the square of the share, 0-1.
 
     Full text finds the pieces. The share counts instead of bm25 because a question that describes ("a cheerful
     tune for a spring morning") finds one of its words in many titles, and a title asked for finds all of them. Of
     pieces with the same share the one with the higher bm25 is a little ahead.
+
+    Args:
+        generation: The open library.
+        lexical: The words.
+        peers: bool [n_pieces], the pieces that are looked at, others have 0; None for all.
     """
     scores = np.zeros(generation.n_pieces, dtype=np.float32)
     # Full text completes the last word: the longest one says most, so that "step" does not find every Stephen.
@@ -83,7 +102,9 @@ def by_words(generation: Generation, lexical: str) -> np.ndarray:
     if not terms:
         return scores
     patterns = [re.compile(rf"\b{re.escape(t)}(?:s|es)?\b") for t in terms]
-    found = generation.full_text(terms, TEXT_HITS)
+    others = 0 if peers is None else int((~peers).sum())
+    found = generation.full_text(terms, TEXT_HITS + others)
+    found = [(row, bm25) for row, bm25 in found if peers is None or peers[row]][:TEXT_HITS]
     texts = texts_of(generation, [row for row, _ in found])
     for row, bm25 in found:
         text = fold(" ".join(text for _, text in texts[row]))
@@ -99,7 +120,8 @@ def texts_of(generation: Generation, rows: Sequence[int]) -> dict[int, list[tupl
     found = {}
     for row in rows:
         texts = [("title", pieces.title[row]), ("composer", pieces.composer[row])]
-        texts += [("description", metadata[row].get("description")), ("form", pieces.form[row])]
+        described = "text" if pieces.kind[row] == "text" else "description"
+        texts += [(described, metadata[row].get("description")), ("form", pieces.form[row])]
         texts += [("file name", " ".join(paths[row]))]
         found[row] = [(name, text) for name, text in texts if text]
     return found

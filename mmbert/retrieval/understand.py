@@ -81,6 +81,18 @@ def understand(
     )
 
 
+def as_it_stands(words: str, *, like: str | None = None) -> Query:
+    """A question for texts, which have no facets: its words are looked for as they are, none becomes a condition.
+
+    >>> q = as_it_stands("my letter about a slow march")
+    >>> q.meaning, q.lexical, q.conditions
+    ('my letter about a slow march', 'letter slow march', ())
+    """
+    read = words[:LONGEST]
+    lexical = " ".join(w for w in re.findall(r"[^\W_]+(?:['’][^\W_]+)*", read) if not is_silent(w))
+    return Query(words=words, meaning=read, lexical=lexical, like=like)
+
+
 def _once(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
     """What was said twice is one condition, with the words that said it first."""
     return tuple({(str(c), c.hard): c for c in reversed(conditions)}.values())[::-1]

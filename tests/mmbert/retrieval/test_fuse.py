@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmbert.retrieval.calibrate import shares_beaten
-from mmbert.retrieval.fuse import NAMED, fuse, ranking, standard
+from mmbert.retrieval.fuse import NAMED, Lists, fuse, ranking, standard
 from mmbert.retrieval.versions import title_key
 
 numbers = st.lists(st.floats(-1, 1, allow_nan=False, width=32), min_size=1, max_size=40).map(np.array)
@@ -16,7 +16,7 @@ numbers = st.lists(st.floats(-1, 1, allow_nan=False, width=32), min_size=1, max_
 
 def test_a_name_that_was_asked_for_comes_first() -> None:
     zeros = np.zeros(4)
-    fused = fuse(meaning=np.array([0.9, 0.1, 0.2, 0.0]), words=zeros, conditions=zeros, tier=np.array([0, 1, 0, 2]))
+    fused = fuse(Lists(zeros, zeros, np.array([0, 1, 0, 2]), meaning=np.array([0.9, 0.1, 0.2, 0.0])))
     assert ranking(fused, np.arange(4)).tolist() == [3, 1, 0, 2]
 
 
@@ -54,8 +54,8 @@ def test_a_large_library_is_sampled_the_same_way_each_time() -> None:
 
 def test_without_evidence_all_pieces_tie() -> None:
     zeros = np.zeros(3)
-    assert fuse(words=zeros, conditions=zeros, tier=np.zeros(3, int)).tolist() == [0, 0, 0]
-    assert NAMED > 3 * 5 * 4  # more than all lists together can weigh
+    assert fuse(Lists(zeros, zeros, np.zeros(3, int))).tolist() == [0, 0, 0]
+    assert NAMED > 4 * 5 * 4  # more than all lists together can weigh
 
 
 @pytest.mark.parametrize(

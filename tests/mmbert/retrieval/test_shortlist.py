@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmbert.retrieval import shortlist
-from mmbert.retrieval.shortlist import by_meaning
+from mmbert.retrieval.shortlist import by_example
 from mmbert.store.records import WindowTable
 from mmbert.store.vectors import VectorStore, file_name
 
@@ -49,7 +49,7 @@ def test_the_nearest_pieces_that_a_filter_keeps_are_found(generation: SimpleName
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shortlist, "WINDOW_ROWS", 20 * A_PIECE)  # so that they are of 20 pieces at least
         patch.setattr(shortlist, "ENOUGH", 20)
-        found = np.where(keep, by_meaning(generation, vector, keep).similarity, -2)
+        found = np.where(keep, by_example(generation, vector, keep).similarity, -2)
     true = np.where(keep, exact(generation, vector), -2)
     n = min(10, int(keep.sum()))
     np.testing.assert_allclose(np.sort(found)[::-1][:n], np.sort(true)[::-1][:n], atol=1e-5)
@@ -62,7 +62,7 @@ def test_a_filter_changes_no_similarity_but_of_what_it_keeps(generation: SimpleN
     keep = np.arange(PIECES) % 50 == 3
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shortlist, "WINDOW_ROWS", 100)
-        everywhere, filtered = (by_meaning(generation, vector, k).similarity for k in (None, keep))
+        everywhere, filtered = (by_example(generation, vector, k).similarity for k in (None, keep))
     np.testing.assert_array_equal(everywhere[~keep], filtered[~keep])
     assert (filtered[keep] >= everywhere[keep]).all()
     assert (filtered[keep] > everywhere[keep]).any()
