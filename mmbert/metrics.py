@@ -15,22 +15,24 @@ _SAME = 6  # scores that agree to so many decimals are tied
 
 @dataclass(frozen=True)
 class Standing:
-    """Where the relevant candidate of each query stands.
+    """Where the best relevant candidate of each query stands.
 
     Attributes:
         better: int64 [q], candidates with a higher score.
-        tied: int64 [q], candidates with the same score, the relevant one included.
+        tied: int64 [q], candidates with the same score, the relevant ones included.
+        right: int64 [q], the relevant ones among the tied.
     """
 
     better: np.ndarray
     tied: np.ndarray
+    right: np.ndarray
 
     def __len__(self) -> int:
         return len(self.better)
 
     def rank(self) -> np.ndarray:
         """Expected rank from 1, float64 [q]."""
-        return self.better + (self.tied + 1) / 2
+        return self.better + (self.tied + 1) / (self.right + 1)
 
     def recall_at(self, k: int) -> np.ndarray:
         """Chance of being among the first ``k``, float64 [q].
@@ -38,7 +40,8 @@ class Standing:
         >>> standing(np.zeros((1, 4)), [2]).recall_at(1).tolist()
         [0.25]
         """
-        return np.clip((k - self.better) / self.tied, 0.0, 1.0)
+        shown = np.clip(k - self.better, 0, self.tied)
+        return 1 - np.take_along_axis(self._none_yet(), shown[:, None], axis=1)[:, 0]
 
     def reciprocal_rank(self) -> np.ndarray:
         """Expected 1 / rank, float64 [q]; its mean over queries is the MRR."""
@@ -52,43 +55,57 @@ class Standing:
     def _last(self) -> int:
         return int((self.better + self.tied).max(initial=0))
 
+    def _none_yet(self) -> np.ndarray:
+        """Chance that none of the relevant is among the first j of the tied, float64 [q, 1 + most tied]; j from 0."""
+        drawn = np.arange(int(self.tied.max(initial=0)))
+        left = self.tied[:, None] - drawn
+        wrong = np.clip((left - self.right[:, None]) / np.maximum(left, 1), 0, None)
+        return np.cumprod(np.c_[np.ones(len(self)), wrong], axis=1)
+
     def _expected(self, gain: np.ndarray) -> np.ndarray:
-        """Mean of ``gain`` [ranks] over the ranks that each relevant candidate may take."""
-        summed = np.r_[0.0, np.cumsum(gain)]
-        return (summed[self.better + self.tied] - summed[self.better]) / self.tied
+        """Mean of ``gain`` [ranks] over the ranks that the best relevant candidate may take."""
+        chance = -np.diff(self._none_yet(), axis=1)
+        ranks = self.better[:, None] + np.arange(chance.shape[1])
+        return (chance * gain[np.minimum(ranks, len(gain) - 1)]).sum(axis=1)
 
 
 def standing(scores: np.ndarray, relevant: np.ndarray | list[int]) -> Standing:
-    """Standing of one relevant candidate a query.
+    """Standing of the relevant candidate of each query, or of the best of several.
 
     Args:
         scores: float [q, n], higher is better.
-        relevant: int [q], the column of the right answer.
+        relevant: int [q], the column of the right answer; or bool [q, n], at least one true a row.
 
     Raises:
-        ValueError: for a score that is not finite, or shapes that do not fit.
+        ValueError: for a score that is not finite, shapes that do not fit, or a query without a right answer.
 
     >>> s = standing(np.array([[0.1, 0.9, 0.5], [1.0, 1.0, 0.0]]), [2, 0])
     >>> s.rank().tolist(), s.reciprocal_rank().tolist()
     ([2.0, 1.5], [0.5, 0.75])
+    >>> standing(np.array([[0.1, 0.9, 0.5]]), np.array([[True, False, True]])).rank().tolist()
+    [2.0]
     """
     scores, relevant = np.atleast_2d(np.asarray(scores, dtype=np.float64)), np.asarray(relevant)
     if len(scores) != len(relevant):
         raise ValueError(f"{len(scores)} rows of scores for {len(relevant)} queries")
     if not np.isfinite(scores).all():
         raise ValueError("scores must be finite")
+    right = relevant if relevant.ndim == 2 else np.arange(scores.shape[1]) == relevant[:, None]
+    if not right.any(axis=1).all():
+        raise ValueError("a query has no right answer among the candidates")
     scores = np.round(scores, _SAME)
-    right = np.take_along_axis(scores, relevant[:, None], axis=1)
-    return Standing((scores > right).sum(axis=1), (scores == right).sum(axis=1))
+    best = np.where(right, scores, -np.inf).max(axis=1, keepdims=True)
+    same = scores == best
+    return Standing((scores > best).sum(axis=1), same.sum(axis=1), (same & right).sum(axis=1))
 
 
 def chance(n: int) -> Standing:
     """Standing of a scorer that knows nothing of ``n`` candidates.
 
-    >>> round(float(chance(50).reciprocal_rank()[0]), 3), float(chance(50).recall_at(10)[0])
-    (0.09, 0.2)
+    >>> chance(50).reciprocal_rank().round(3).tolist(), chance(50).recall_at(10).round(3).tolist()
+    ([0.09], [0.2])
     """
-    return Standing(np.array([0]), np.array([n]))
+    return Standing(np.array([0]), np.array([n]), np.array([1]))
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def score_facets(score: Score, metadata: Mapping[str, str] | None = None) -> Fac
     """
     words = _words(metadata or {})
     key = _key(score)
-    score = _written(score)
+    score = written(score)
     if not len(score.notes):
         return Facets(parts=0, bars=0, **words)
     pitched = score.notes[~score.notes["is_drum"]]
@@ -90,9 +90,10 @@ def _distance(onset: np.ndarray, per_quarter: int) -> np.ndarray:
     return np.abs(place - np.round(place)) * (4 / per_quarter)
 
 
-def _written(score: Score) -> Score:
-    written = np.array([p.written for p in score.parts], dtype=bool)
-    return score if written.all() else score.with_notes(score.notes[written[score.notes["part"]]])
+def written(score: Score) -> Score:
+    """A score without the notes that a reader made of chord symbols."""
+    kept = np.array([p.written for p in score.parts], dtype=bool)
+    return score if kept.all() else score.with_notes(score.notes[kept[score.notes["part"]]])
 
 
 def _words(metadata: Mapping[str, str]) -> dict[str, Any]:

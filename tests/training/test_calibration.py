@@ -60,7 +60,7 @@ def test_questions_for_choosing_and_for_measuring_share_none() -> None:
 
 def test_both_wordings_say_the_same_facts() -> None:
     made = sentences([("key=D", "mode=major", "metre=6/8", "pace=fast"), ()])
-    assert [(q.kind, q.work) for q in made] == [("known", 0), ("held_out", 0)]
+    assert [(q.kind, q.work) for q in made] == [("known", 0), ("unseen", 0)]
     assert made[0].facts == made[1].facts
     assert made[0].text != made[1].text
 

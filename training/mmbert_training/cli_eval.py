@@ -5,15 +5,16 @@ from __future__ import annotations
 import difflib
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from mmbert.console import JsonOption, clean, print_json, stdout_console
 from mmbert.errors import UsageError
-from mmbert_training.evaluate import EVALUATIONS
+from mmbert_training.evaluate import EVALUATIONS, WITH_SPLIT
 
 app = typer.Typer(add_completion=False)
+EvaluationSplit = Literal["test", "validation"]
 _NAMES = "\n\n".join(f"{name}: {line}" for name, (_, line) in EVALUATIONS.items())
 
 
@@ -22,6 +23,10 @@ def evaluate(
     name: Annotated[str, typer.Argument(help=", ".join(EVALUATIONS))],
     weights: Annotated[Path | None, typer.Option(help="A checkpoint folder; else the released weights.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of data zips; else MMBERT_DATA.")] = None,
+    split: Annotated[
+        EvaluationSplit | None,
+        typer.Option(help=f"Of {', '.join(WITH_SPLIT)}: test, or validation to choose by. [default: test]"),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run one evaluation."""
@@ -29,7 +34,12 @@ def evaluate(
         near = difflib.get_close_matches(name, EVALUATIONS, 1)
         hint = f"Did you mean {near[0]}? " if near else ""
         raise UsageError(name, "no evaluation has this name", f"{hint}There are: {', '.join(EVALUATIONS)}")
-    result = import_module(EVALUATIONS[name][0]).run(data, weights)
+    options: dict[str, Any] = {}
+    if split is not None:
+        if name not in WITH_SPLIT:
+            raise UsageError("--split", f"{name} has one set of works alone", f"It is for {', '.join(WITH_SPLIT)}")
+        options["split"] = split
+    result = import_module(EVALUATIONS[name][0]).run(data, weights, **options)
     if as_json:
         print_json({"evaluation": name, **result})
     else:

@@ -1,4 +1,7 @@
-"""Evaluations: one module each, with ``run(data, weights) -> dict``. The table says which there are."""
+"""Evaluations: one module each, with ``run(data, weights) -> dict``. The table says which there are.
+
+Those of :data:`WITH_SPLIT` also take ``split``, ``test`` or ``validation``.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,14 @@ EVALUATIONS: dict[str, tuple[str, str]] = {
         "When nothing fits: true questions lost, nonsense answered; hubs",
     ),
     "facets": ("mmbert_training.evaluate.facets", "Measured facets against the labels of the data, by source"),
+    "fusion": (
+        "mmbert_training.evaluate.fusion",
+        "What each list of a search is worth, and the weights of their sum",
+    ),
+    "music-to-music": (
+        "mmbert_training.evaluate.music_to_music",
+        "Finding another version of a work, against counts of its notes",
+    ),
     "octuple": ("mmbert_training.evaluate.octuple", "Round trip of every file through octuples; every loss counted"),
     "text-to-music": (
         "mmbert_training.evaluate.text_to_music",
@@ -16,3 +27,4 @@ EVALUATIONS: dict[str, tuple[str, str]] = {
     ),
     "understanding": ("mmbert_training.evaluate.understanding", "Sentences to the exact set of what was understood"),
 }
+WITH_SPLIT = ("text-to-music",)

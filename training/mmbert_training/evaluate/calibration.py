@@ -38,8 +38,8 @@ from mmbert_training.evaluate.calibration_questions import (
     written,
 )
 from mmbert_training.evaluate.candidates import load_candidates
+from mmbert_training.evaluate.pieces import Candidate, embedded
 from mmbert_training.evaluate.product import library_of
-from mmbert_training.evaluate.text_to_music import Candidate, embedded
 from mmbert_training.manifest import Work
 from mmbert_training.phrases import POOLS
 

@@ -25,7 +25,7 @@ from mmbert.errors import DataError, ItemError
 from mmbert.facets import tokens_of
 from mmbert.symbolic.facets import score_facets
 from mmbert_training.captions import caption, names_caption
-from mmbert_training.evaluate.text_to_music import FACTS
+from mmbert_training.evaluate.queries import FACTS
 from mmbert_training.manifest import OPEN, Split, Work, data_folder, load_item, load_works
 from mmbert_training.phrases import POOLS
 

@@ -5,7 +5,7 @@
 writes ``data/text_to_music_candidates.json`` again: every test cluster of the open sources, and 200 test clusters
 of La Taberna that hold no work of an open source, in the order of the SHA-256 of the clusters' names. Of a cluster
 the first id counts (of an open source where there is one; of tunes, the first that has notes). Nothing of La Taberna
-is ever trained on.
+is ever trained on. The candidates of the validation split, by which alone anything is chosen, need no list.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from mmbert.errors import DataError, ItemError
+from mmbert_training.evaluate.hand_written import hand_written
 from mmbert_training.manifest import OPEN, Work, load_as_filed, load_works
 
 TUNES, N_TUNES = "taberna_abc", 200
@@ -39,9 +40,13 @@ def choose(works: Iterable[Work], readable: Callable[[Work], bool]) -> list[str]
             first.setdefault(work.cluster, work.id)
         elif work.source == TUNES and work.cluster not in with_open:
             tunes[work.cluster].append(work)
-    shuffled = sorted(tunes, key=lambda cluster: hashlib.sha256(cluster.encode()).hexdigest())
-    drawn = (next((w.id for w in tunes[cluster] if readable(w)), None) for cluster in shuffled)
+    drawn = (next((w.id for w in tunes[cluster] if readable(w)), None) for cluster in shuffled(tunes))
     return [*sorted(first.values()), *sorted(islice((i for i in drawn if i), N_TUNES))]
+
+
+def shuffled(clusters: Iterable[str]) -> list[str]:
+    """Clusters in an order that says nothing: that of the SHA-256 of their names."""
+    return sorted(clusters, key=lambda cluster: hashlib.sha256(cluster.encode()).hexdigest())
 
 
 def readable(work: Work) -> bool:
@@ -57,12 +62,24 @@ def digest(ids: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(ids).encode()).hexdigest()
 
 
-def load_candidates(data: Path | None) -> list[Work]:
+def load_candidates(data: Path | None, split: Literal["validation", "test"] = "test") -> list[Work]:
     """The candidates in their fixed order.
+
+    Args:
+        data: Folder of data zips; None for ``MMBERT_DATA``.
+        split: ``test``: those of the list. ``validation``: one work a cluster of those that released weights may
+            learn from; the one that a question was written for, else the first id.
 
     Raises:
         DataError: where the data are missing, or lack a candidate, or the list is not the one of its digest.
     """
+    if split == "validation":
+        asked = {q.work for q in hand_written(split)}
+        first: dict[str, Work] = {}
+        for work in sorted(load_works(data), key=lambda w: (w.id not in asked, w.id)):
+            if work.split == split and work.releasable:
+                first.setdefault(work.cluster, work)
+        return sorted(first.values(), key=lambda w: w.id)
     kept = json.loads(files(__package__).joinpath(_NAME).read_text(encoding="utf-8"))
     if digest(kept["ids"]) != kept["sha256"]:
         raise DataError(_NAME, "is not the list that its digest names", "Restore it from the repository")
