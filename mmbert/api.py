@@ -13,14 +13,15 @@ import numpy as np
 
 from mmbert.errors import ItemError, LibraryError, UsageError
 from mmbert.retrieval.conditions import all_of, allowed, checked_modality
-from mmbert.retrieval.example import Like, read_example
+from mmbert.retrieval.describe import LIMIT, Subject, describe
+from mmbert.retrieval.example import Like, read_example, read_item
 from mmbert.retrieval.names import Names, names_of
 from mmbert.retrieval.order import checked_order
 from mmbert.retrieval.search import search
-from mmbert.retrieval.understand import understand
+from mmbert.retrieval.understand import as_it_stands, understand
 from mmbert.sharing import SharedEmbedder
 from mmbert.store import Generation, open_library
-from mmbert.types import Answer, Condition, Facets, Item, Kind, Order
+from mmbert.types import Answer, Condition, Description, Facets, Item, Kind, Order
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,9 @@ class Library:
 
     @cached_property
     def _names(self) -> Names:
-        return names_of(self.generation.pieces.composer, self.generation.pieces.title)
+        pieces = self.generation.pieces
+        music = pieces.kind != "text"  # a text called "notes" makes no title of that word
+        return names_of(pieces.composer[music], pieces.title[music])
 
     def search(
         self,
@@ -163,7 +166,8 @@ class Library:
             like: A file, an :class:`~mmbert.types.Item`, or the id of a piece. It is not among its own hits.
             where: Conditions that must hold, such as ``tempo_bpm<90``.
             limit: Hits wanted; more than there are pieces gives every piece. Versions of one piece share a hit.
-            modality: Only ``score``, ``recording`` or ``text``.
+            modality: Only ``score``, ``recording`` or ``text``. Texts are hits where they are asked for, and only then:
+                a folder of music holds licences and notes as well, and whoever describes music looks for music.
             folder: Only pieces whose file lies in this folder, or deeper; a real path, as hits have it.
             order: ``best`` first; ``varied`` (one hit a composer first); or by ``title``, ``length`` or ``tempo``.
                 With words or an example all but ``best`` arrange the hundred best hits.
@@ -183,7 +187,10 @@ class Library:
             raise UsageError("limit", f"is {limit}", "Ask for at least one hit")
         conditions = all_of(where)
         example = None if like is None else read_example(like, self.generation, lambda: self._embedder)
-        query = understand(words, self._names, example.facets if example else None, like=_shown(like))
+        if modality == "text":
+            query = as_it_stands(words, like=_shown(like))
+        else:
+            query = understand(words, self._names, example.facets if example else None, like=_shown(like))
         return search(
             self.generation,
             lambda: self._embedder,
@@ -215,6 +222,33 @@ class Library:
             UsageError: the library has no piece of that id.
         """
         return self._piece(self._row(id))
+
+    def describe(self, like: Like, *, limit: int = LIMIT) -> Description:
+        """A piece in words: its facts in a sentence, and the nearest tags and phrases by the vector that is stored.
+
+        Args:
+            like: The id of a piece; or a file (its first piece) or an :class:`~mmbert.types.Item`, which are embedded.
+            limit: Tags and phrases wanted, each.
+
+        Raises:
+            UsageError: it is neither a file nor the id of a piece.
+            ItemError: the file cannot be read.
+            LibraryError: the library was built with other weights.
+            MissingExtraError, WeightsError: as :meth:`mmbert.embed.Embedder.embed_texts`.
+        """
+        row = self.generation.row_of(like) if isinstance(like, str) else None
+        if row is not None:
+            piece, text = self._piece(row), ""
+            if piece.kind == "text":
+                text = self.generation.metadata(row).get("description", "")
+            vector = self.generation.vectors.rows("joint/pieces", [row])[0]
+            subject = Subject(piece.id, piece.path, piece.number, piece.kind, piece.title, piece.facets, vector, text)
+        else:
+            embedded = self._embedder.embed([read_item(like)])[0]
+            if isinstance(embedded, ItemError):
+                raise embedded
+            subject = Subject.of(embedded)
+        return describe(subject, self._embedder.vocabulary, limit)
 
     def item(self, id: str) -> Item:
         """A piece with its notes, read again from its file.

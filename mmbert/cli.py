@@ -13,6 +13,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "search": ("mmbert.commands.search", "Find pieces by words, by an example file, or by both"),
     "show": ("mmbert.commands.show", "Say what a file of music is: its pieces and their facets"),
+    "describe": (
+        "mmbert.commands.describe",
+        "Say in words what a piece is like: a sentence, the nearest tags and phrases",
+    ),
     "embed": ("mmbert.commands.embed", "Turn files of music into vectors"),
     "serve": ("mmbert_ui.cli_serve", "Open a library as a page in the browser"),
     "demo": ("mmbert_ui.cli_demo", "Build the library that comes with mmbert and open its page"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -16,20 +17,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmbert.errors import ItemError, WeightsError
+from mmbert.errors import ItemError, MissingExtraError, WeightsError
+from mmbert.facets import TOKENS
 from mmbert.model import MmbertModel, checkpoint
 from mmbert.model.config import PIECE_BARS
 from mmbert.model.facets import facet_ids
 from mmbert.prepare import Prepared, prepare
 from mmbert.retrieval.calibrate import Calibration
+from mmbert.retrieval.describe import LIMIT, Subject, Vocabulary, describe
 from mmbert.symbolic.octuple import PAD_ID
 from mmbert.symbolic.windows import PASSAGE_NOTES
 from mmbert.text.encoder import TextEncoder
-from mmbert.types import Embedded, Item, Kind, Stream
+from mmbert.types import Description, Embedded, Item, Kind, Modality, Stream
 
 _NOTES_AT_ONCE = 65_536  # bounds memory: note states of this many notes are held at a time
 _ITEMS_AT_ONCE = 64  # read, then embedded, of a list of files
 _WINDOWS_A_PASSAGE = 8  # windows are small: so many times more go through at once
+_STREAMS: tuple[Modality, ...] = ("facets", "score")  # of a piece's row
 _FEW_TEXTS = 8  # that one thread reads
 _TEXT_LOCK = Lock()  # questions come from several threads: one of them loads the text model
 
@@ -56,8 +60,8 @@ class Embedder:
         self.batch_size = batch_size
         self.fingerprint = checkpoint.fingerprint(model.config, model.state_dict())
         self.dim = model.config.out_dim
-        music: tuple[Kind, ...] = ("score", "recording")
-        self.kinds: frozenset[str] = frozenset(kind for kind in music if kind in model.config.modalities)
+        kinds: tuple[Kind, ...] = ("score", "recording", "text")
+        self.kinds: frozenset[str] = frozenset(kind for kind in kinds if kind in model.config.modalities)
         self.seconds = {"facets": 0.0, "encode": 0.0, "forward": 0.0}
         self.calibration: Calibration | None = None
         self._text: TextEncoder | None = None
@@ -105,11 +109,30 @@ class Embedder:
 
     def embed_prepared(self, ready: Sequence[Prepared]) -> list[Embedded | ItemError]:
         """One result a piece, in order: its vectors, or why it has none."""
-        results: list[Embedded | ItemError] = []
+        with self._timed("forward"), torch.inference_mode():
+            music = _groups([p for p in ready if not p.chunks])
+            forward = (result for group in music for result in self._forward(group))
+            return [self._read(p) if p.chunks else next(forward) for p in ready]
+
+    def piece_rows(self, ready: Sequence[Prepared], choices: Sequence[Collection[Modality]]) -> np.ndarray:
+        """Rows of pieces from some of their streams, to see what each stream knows.
+
+        Args:
+            ready: Pieces.
+            choices: Sets of streams, each of ``score``, ``facets`` or both; both give the row of :meth:`embed`.
+
+        Returns:
+            float32 [choices, pieces, dim], unit length.
+
+        Raises:
+            WeightsError: where a row is not finite.
+        """
+        rows = [np.empty((len(choices), 0, self.dim), np.float32)]
         with self._timed("forward"), torch.inference_mode():
             for group in _groups(ready):
-                results += self._forward(group)
-        return results
+                bars, first = self._bars(group), _first(group)
+                rows.append(np.stack([self._pieces(group, bars, first, streams) for streams in choices]))
+        return _finite(np.concatenate(rows, axis=1))
 
     def embed_files(
         self, paths: Iterable[str | Path], *, on_reject: Callable[[ItemError], None] | None = None
@@ -139,6 +162,36 @@ class Embedder:
                     found.append(result)
         return found
 
+    def describe_files(
+        self,
+        paths: Iterable[str | Path],
+        *,
+        limit: int = LIMIT,
+        on_reject: Callable[[ItemError], None] | None = None,
+    ) -> list[Description]:
+        """Every piece of every file in words, in order: its facts in a sentence, the nearest tags and phrases.
+
+        Args:
+            paths: Files of music or text.
+            limit: Tags and phrases of each piece.
+            on_reject: As for :meth:`embed_files`.
+
+        Raises:
+            ItemError: as :meth:`embed_files`.
+            MissingExtraError, WeightsError: as :meth:`embed_texts`.
+        """
+        found = self.embed_files(paths, on_reject=on_reject)
+        return [describe(Subject.of(embedded), self.vocabulary, limit) for embedded in found]
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What music is described with, read at the first description: some 1,200 wordings.
+
+        Raises:
+            MissingExtraError, WeightsError: as :meth:`embed_texts`.
+        """
+        return Vocabulary.of(self)
+
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Questions in words to unit rows, float32 [n, dim].
 
@@ -149,9 +202,12 @@ class Embedder:
         with torch.inference_mode(), _few_threads(len(texts)):
             stream = self.model.encode_text(*self._states(texts))
             rows = self.model.project(self.model.join([stream]), "query").float().cpu().numpy()
-        if not np.isfinite(rows).all():
-            raise WeightsError("weights", "give vectors that are not finite", "Copy or download them again")
-        return rows
+        return _finite(rows)
+
+    def embed_statements(self) -> np.ndarray:
+        """One piece a statement of :data:`mmbert.facets.TOKENS`, of which that alone is known: float32 [n, dim]."""
+        with torch.inference_mode():
+            return self._vectors([self.model.encode_facets([[i] for i in range(len(TOKENS))])])
 
     def language(self, texts: Sequence[str]) -> np.ndarray:
         """What the text model alone makes of words, the mean of its token states: float32 [n, text_dim], unit length.
@@ -184,15 +240,27 @@ class Embedder:
     # ---- the model -----------------------------------------------------------------------------------
 
     def _forward(self, group: Sequence[Prepared]) -> list[Embedded | ItemError]:
-        bars = self._bars(group)
-        first = np.cumsum([0, *(len(p.bars) for p in group)])  # of each piece, in bars
-        pieces, windows = self._pieces(group, bars, first), self._windows(group, bars, first)
+        bars, first = self._bars(group), _first(group)
+        pieces, windows = self._pieces(group, bars, first, _STREAMS), self._windows(group, bars, first)
         rows = np.split(windows, np.cumsum([len(p.places) for p in group])[:-1])
         return [_checked(p, piece, own) for p, piece, own in zip(group, pieces, rows, strict=True)]
 
+    def _read(self, p: Prepared) -> Embedded | ItemError:
+        """A text: the mean of its passages, on the side of the questions, where music was taught to find words.
+
+        A build goes on where the text model is not installed: it needs none for music.
+        """
+        try:
+            mean = self.embed_texts(p.chunks).mean(axis=0, dtype=np.float64)
+        except MissingExtraError as e:
+            fault = f"cannot be read: {e.subject} {e.fault}"
+            return ItemError(str(p.item.source.path), fault, e.hint, code="E_MISSING_EXTRA", stage="embed")
+        piece = (mean / max(float(np.linalg.norm(mean)), 1e-9)).astype(np.float32)
+        return _checked(p, piece, np.zeros((0, self.dim), np.float32))
+
     def _bars(self, group: Sequence[Prepared]) -> Tensor:
         """States [bars of all pieces, d]; passages in batches of near lengths."""
-        first = np.cumsum([0, *(len(p.bars) for p in group)])
+        first = _first(group)
         tokens = torch.from_numpy(np.concatenate([p.tokens for p in group])).to(self.device)
         segments = torch.from_numpy(np.concatenate([p.segments + at for p, at in zip(group, first)])).to(self.device)
         lengths = torch.from_numpy(np.concatenate([p.passages for p in group])).to(self.device)
@@ -208,8 +276,10 @@ class Embedder:
             states[notes] = self.model.encode_passages(padded, valid)[valid]
         return self.model.pool_bars(states, segments, int(first[-1]))[0]
 
-    def _pieces(self, group: Sequence[Prepared], bars: Tensor, first: np.ndarray) -> np.ndarray:
-        """float32 [pieces, dim] from facets and at most :data:`PIECE_BARS` bars of each."""
+    def _pieces(
+        self, group: Sequence[Prepared], bars: Tensor, first: np.ndarray, streams: Collection[Modality]
+    ) -> np.ndarray:
+        """float32 [pieces, dim] from facets and at most :data:`PIECE_BARS` bars of each, or one of the two."""
         chosen = [_evenly(len(p.bars)) for p in group]
         order = np.argsort([len(c) for c in chosen], kind="stable")
         out = np.empty((len(group), self.dim), np.float32)
@@ -221,7 +291,8 @@ class Embedder:
                 some = slice(len(chosen[n]))
                 index[i, some], position[i, some], mask[i, some] = first[n] + chosen[n], group[n].bars[chosen[n]], True
             facets = self.model.encode_facets([facet_ids(group[n].facets) for n in rows])
-            out[rows] = self._vectors([facets, self._score_stream(bars, index, mask, position)])
+            read = [facets, self._score_stream(bars, index, mask, position)]
+            out[rows] = self._vectors([stream for stream in read if stream.modality in streams])
         return out
 
     def _windows(self, group: Sequence[Prepared], bars: Tensor, first: np.ndarray) -> np.ndarray:
@@ -245,6 +316,17 @@ class Embedder:
 
     def _vectors(self, streams: list[Stream]) -> np.ndarray:
         return self.model.project(self.model.join(streams), "document").float().cpu().numpy()
+
+
+def _first(group: Sequence[Prepared]) -> np.ndarray:
+    """Where the bars of each piece begin among those of all, and where the last end, int64 [pieces + 1]."""
+    return np.cumsum([0, *(len(p.bars) for p in group)])
+
+
+def _finite(rows: np.ndarray) -> np.ndarray:
+    if not np.isfinite(rows).all():
+        raise WeightsError("weights", "give vectors that are not finite", "Copy or download them again")
+    return rows
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""An item made ready for the model: its facets, and its notes as octuples. No torch, so that any process can do it."""
+"""An item made ready for the model: its facets, and its notes as octuples or its words as passages. No torch, so that
+any process can do it."""
 
 from __future__ import annotations
 
@@ -9,10 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmbert.errors import ItemError
+from mmbert.items.limits import LIMITS
 from mmbert.symbolic.facets import score_facets
 from mmbert.symbolic.octuple import FIELDS, encode
 from mmbert.symbolic.score import Score
 from mmbert.symbolic.windows import FREE_BAR_S, passages, search_windows, timeline
+from mmbert.text.chunks import chunks
 from mmbert.types import Facets, Item, Place
 
 _BAR = FIELDS.index("bar")
@@ -20,7 +23,7 @@ _BAR = FIELDS.index("bar")
 
 @dataclass(frozen=True)
 class Prepared:
-    """One piece, ready for the model. "Bars" are those in which a note starts, in order.
+    """One piece, ready for the model. "Bars" are those in which a note starts, in order; a text has none of them.
 
     Attributes:
         item: The piece; without its notes where another process read it.
@@ -32,6 +35,7 @@ class Prepared:
         places: Those in which a note starts.
         spans: int32 [places, 3]: number of the place's first bar; which bars it holds, from and up to.
         seconds: What measuring (``facets``) and encoding (``encode``) took.
+        chunks: Passages of a text, at most ``LIMITS.text_chunks``; empty for music.
     """
 
     item: Item
@@ -43,6 +47,7 @@ class Prepared:
     places: tuple[Place, ...]
     spans: np.ndarray
     seconds: tuple[float, float]
+    chunks: tuple[str, ...] = ()
 
     @property
     def n_notes(self) -> int:
@@ -58,9 +63,11 @@ def prepare(item: Item, kinds: Collection[str]) -> Prepared:
         kinds: Kinds of items that the weights can embed.
 
     Raises:
-        ItemError: it has no notes, is of another kind, or cannot be measured.
+        ItemError: it has no notes or words, is of another kind, or cannot be measured.
     """
     path = str(item.source.path)
+    if item.kind == "text" and item.kind in kinds:
+        return _text(item)
     if item.score is None or item.kind not in kinds:
         if item.kind == "recording":
             fault, hint = "no audio encoder in these weights", "Give weights that were trained on recordings: --weights"
@@ -81,6 +88,16 @@ def prepare(item: Item, kinds: Collection[str]) -> Prepared:
         raise ItemError(path, fault, hint, code="E_UNEXPECTED", stage="encode") from e
     seconds = measured - start, time.perf_counter() - measured
     return Prepared(item, facets, tokens, lengths, segments, bars, places, spans, seconds)
+
+
+def _text(item: Item) -> Prepared:
+    start = time.perf_counter()
+    found = chunks(item.text or "", LIMITS.text_chunks)
+    if not found:
+        raise ItemError(str(item.source.path), "holds no words", code="E_EMPTY", stage="encode")
+    tokens, few, spans = np.zeros((0, len(FIELDS)), np.int16), np.zeros(0, np.int32), np.zeros((0, 3), np.int32)
+    seconds = 0.0, time.perf_counter() - start
+    return Prepared(item, Facets(), tokens, few, few, few, (), spans, seconds, found)
 
 
 def _encoded(score: Score, free_time: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple, np.ndarray]:

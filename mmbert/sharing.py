@@ -16,6 +16,7 @@ from mmbert.types import Embedded, Item
 if TYPE_CHECKING:
     from mmbert.embed import Embedder
     from mmbert.retrieval.calibrate import Calibration
+    from mmbert.retrieval.describe import Vocabulary
 
 TOGETHER = 64  # texts of one forward pass
 REMEMBERED = 256  # texts whose vectors are kept: the same words with another filter need no model
@@ -37,6 +38,8 @@ class SharedEmbedder:
         self._loaded: Embedder | None = None
         self._loading = Lock()
         self._texts = Lock()  # one forward pass over texts at a time: two would only share the same cores
+        self._describing = Lock()  # who describes first reads the vocabulary, others wait for it
+        self._vocabulary: Vocabulary | None = None
         self._items = Lock()  # a long file keeps no question in words waiting
         self._guard = Lock()  # of what follows
         self._waiting: list[_Job] = []
@@ -56,6 +59,20 @@ class SharedEmbedder:
     def calibration(self) -> Calibration | None:
         """What similarities mean under the weights; None where they come without."""
         return self._embedder().calibration
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """As :attr:`mmbert.embed.Embedder.vocabulary`; questions are answered while it is read."""
+        from mmbert.retrieval.describe import Vocabulary
+
+        with self._describing:
+            if self._vocabulary is None:
+                self._vocabulary = Vocabulary.of(self)
+            return self._vocabulary
+
+    def embed_statements(self) -> np.ndarray:
+        """As :meth:`mmbert.embed.Embedder.embed_statements`: float32 [n, dim]."""
+        return self._embedder().embed_statements()
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
         """As :meth:`mmbert.embed.Embedder.embed_texts`: float32 [n, dim]."""

@@ -226,6 +226,57 @@ class Embedded:
     places: tuple[Place, ...]
 
 
+@dataclass(frozen=True)
+class Tag:
+    """Words that lie near to a piece.
+
+    Attributes:
+        words: As people say it.
+        statements: What they state, of ``mmbert.facets.TOKENS``; key and mode may be said at once.
+        similarity: Cosine of the piece's vector and the words'.
+        z: How much nearer they are than words usually are, in standard deviations over all tags (of a phrase: over
+            all phrases); ``mmbert.retrieval.describe`` has the formula.
+        agrees: Whether the piece's facts say the same; where not, they say nothing about it.
+    """
+
+    words: str
+    statements: tuple[str, ...]
+    similarity: float
+    z: float
+    agrees: bool
+
+
+@dataclass(frozen=True)
+class Description:
+    """A piece in words.
+
+    Attributes:
+        id: The piece's uid.
+        path: Its file; the piece within it is ``number``.
+        number: Which piece within the file, from 0.
+        kind: ``score``, ``recording`` or ``text``.
+        title: From the file, else from its name.
+        sentence: Its measured facts as one sentence; moods in it are named as derived.
+        tags: The nearest statements, by ``z``. What the facets speak against is not among them.
+        phrases: The nearest wordings, by ``z``, one for the same statements.
+        left_out: Statements that would have been among the tags, had the facets not spoken against them.
+    """
+
+    id: str
+    path: str
+    number: int
+    kind: Kind
+    title: str
+    sentence: str
+    tags: tuple[Tag, ...]
+    phrases: tuple[Tag, ...]
+    left_out: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields under their names."""
+        return asdict(self)
+
+
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "~"]
 
 

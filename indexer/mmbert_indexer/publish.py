@@ -165,6 +165,9 @@ class Publisher:
         for sha256, path, _, suffix, context in self.ledger.file_rows():
             digest.update(json.dumps([sha256.hex(), path.hex(), suffix, context]).encode())
         digest.update(json.dumps([asdict(r) for r in in_order(self.passing)]).encode())
+        digest.update(
+            json.dumps(self.ledger.size(self.maker)).encode()
+        )  # what was refused may have been taken in since
         return digest.hexdigest()
 
     def clean(self, *, aside: bool) -> None:

@@ -16,9 +16,11 @@ from typing import Any, get_args
 import numpy as np
 
 from mmbert.errors import ItemError
+from mmbert.items.limits import LIMITS
 from mmbert.prepare import Prepared
 from mmbert.symbolic.score import KEY, METRE, NOTE, TEMPO, Part, Score
 from mmbert.symbolic.windows import PASSAGE_NOTES
+from mmbert.text.chunks import CHUNK
 from mmbert.types import Facets, Item, Kind, Place, Source
 from mmbert_indexer.reading import FileChanged, Found, Request
 from mmbert_indexer.scan import FileState
@@ -153,13 +155,14 @@ def _prepared_head(ready: Prepared, arrays: list[bytes]) -> dict[str, Any]:
         "places": [[p.start_s, p.end_s, p.start_bar, p.end_bar] for p in ready.places],
         "seconds": ready.seconds,
         "rows": [len(getattr(ready, name)) for name in _ARRAYS],
+        "chunks": ready.chunks,
     }
 
 
 def _prepared(head: dict[str, Any], take: Callable[[int], bytes]) -> Prepared:
     own = head["prepared"]
     path, sha256, number, size = own["source"]
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for rows, (name, (columns, kind)) in zip(own["rows"], _ARRAYS.items(), strict=True):
         size_of = np.dtype(kind).itemsize * max(1, columns)
         if not 0 <= rows <= MOST_ARRAY // size_of:
@@ -168,11 +171,16 @@ def _prepared(head: dict[str, Any], take: Callable[[int], bytes]) -> Prepared:
         arrays[name] = flat.reshape(-1, columns) if columns else flat
     if not _consistent(**arrays):
         raise BadFrame("octuples that cannot be")
+    chunks = tuple(own["chunks"])
+    sound = all(isinstance(chunk, str) and len(chunk) <= CHUNK for chunk in chunks)
+    if not sound or bool(chunks) != (head["kind"] == "text") or len(chunks) > LIMITS.text_chunks:
+        raise BadFrame("passages of a text that cannot be")
     return Prepared(
         item=Item(head["kind"], Source(Path(path), sha256, number, size), head["metadata"]),
         facets=Facets.from_known(own["facets"]),
         places=tuple(Place(*p) for p in own["places"]),
         seconds=(float(own["seconds"][0]), float(own["seconds"][1])),
+        chunks=chunks,
         **arrays,
     )
 

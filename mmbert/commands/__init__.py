@@ -1,1 +1,1 @@
-"""The commands that need nothing but the library: search, show, embed."""
+"""The commands that need nothing but the library: search, show, describe, embed."""

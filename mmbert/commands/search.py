@@ -27,7 +27,9 @@ def search(
     where: Annotated[
         list[str] | None, typer.Option(help='A condition that must hold, such as "tempo_bpm<90". May be repeated.')
     ] = None,
-    modality: Annotated[str | None, typer.Option(help="Only score, recording or text.")] = None,
+    modality: Annotated[
+        str | None, typer.Option(help="Only score, recording or text; texts are found no other way.")
+    ] = None,
     order: Annotated[str, typer.Option(help="best, varied, title, length or tempo.")] = "best",
     weights: Annotated[str | None, typer.Option(help="Weights that the library was built with.")] = None,
     as_json: JsonOption = False,
@@ -108,6 +110,8 @@ def _cells(hit: Hit) -> tuple[str, ...]:
 
 def _place(hit: Hit) -> str:
     place = hit.place
+    if hit.modality == "text":
+        return ""
     if place.start_bar is not None and place.end_bar is not None:
         return f"bars {place.start_bar + 1}-{place.end_bar}"
     return f"{int(place.start_s) // 60}:{int(place.start_s) % 60:02d}"

@@ -6,7 +6,7 @@
 | MusicXML | .musicxml .xml .mxl | our own reader (:mod:`mmbert.items.musicxml`) |
 | ABC | .abc | our own reader (:mod:`mmbert.items.abc`) |
 | recordings | .wav .flac .ogg .opus .mp3 .aif .aiff .m4a | soundfile (:mod:`mmbert.items.recording`) |
-| text | .txt | the description of the piece of that stem (:mod:`mmbert.items.text`) |
+| text | .txt | the description of the piece of that stem, else a piece itself (:mod:`mmbert.items.text`) |
 """
 
 from __future__ import annotations

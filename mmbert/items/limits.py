@@ -34,7 +34,8 @@ class Limits:
         tunes: Tunes of one ABC book.
         tune_bytes: Text of one ABC tune.
         part_order: Sections that the part order of an ABC tune may unfold to.
-        text_bytes: A description beside a piece; the rest of a longer one is not read.
+        text_bytes: A description beside a piece, or a text of its own; the rest of a longer one is not read.
+        text_chunks: Passages of a text that the model reads, evenly spaced where it has more.
         words: Characters of a title, composer, form or collection; the rest is cut.
     """
 
@@ -61,6 +62,7 @@ class Limits:
     tune_bytes: int = MIB // 4
     part_order: int = 1000
     text_bytes: int = 64 * 1024
+    text_chunks: int = 32
     words: int = 500
 
 

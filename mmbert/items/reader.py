@@ -114,7 +114,7 @@ def load_items(
     """The pieces of one file, in their order in the file; a tune book gives many.
 
     Content decides, then the suffix. The text of a sibling ``<stem>.txt`` becomes ``metadata["description"]``
-    of every piece of the file; such a text file gives nothing itself.
+    of every piece of the file; such a text file gives nothing itself, any other is a piece of kind ``text``.
 
     Args:
         path: A file.
@@ -123,7 +123,7 @@ def load_items(
 
     Raises:
         ItemError: what is refused, where there is no ``on_reject``; the code says why (``E_MIDI_TRUNCATED``,
-            ``E_EMPTY``, ``E_TEXT_ALONE`` ...).
+            ``E_EMPTY``, ``E_NOT_WORDS`` ...).
         MissingExtraError: a recording, and the extra ``audio`` is not installed.
     """
     path = Path(path)
@@ -131,10 +131,13 @@ def load_items(
         file = _open(path, limits)
         reader = _reader_of(file)
         if reader is None:
-            text.check(file, PIECES)
-            return
-        described = text.description_of(path, limits)
-        for piece in _pieces(reader, file):
+            if text.describes_a_piece(path, PIECES):
+                return
+            described = ""
+            read: Callable[[File], Iterator[Item | ItemError]] = text.read
+        else:
+            read, described = reader.read, text.description_of(path, limits)
+        for piece in _pieces(read, file):
             if isinstance(piece, ItemError):
                 if on_reject is None:
                     raise piece
@@ -149,10 +152,10 @@ def load_items(
         on_reject(fault)
 
 
-def _pieces(reader: Reader, file: File) -> Iterator[Item | ItemError]:
+def _pieces(read: Callable[[File], Iterator[Item | ItemError]], file: File) -> Iterator[Item | ItemError]:
     """What a reader gives; whatever else it raises on a stranger's bytes becomes a reason."""
     try:
-        yield from reader.read(file)
+        yield from read(file)
     except MmbertError:
         raise
     except PermissionError as fault:

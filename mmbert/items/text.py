@@ -1,4 +1,4 @@
-"""Plain text: the description of the piece of the same stem, never a piece of its own."""
+"""Plain text: the description of the piece of the same stem; where there is none, a piece of kind ``text`` itself."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from mmbert.errors import ItemError
 from mmbert.items.limits import LIMITS, Limits
+from mmbert.types import Item
 
 if TYPE_CHECKING:
     from mmbert.items.reader import File
 
 SUFFIXES: tuple[str, ...] = (".txt",)
+LEAST_LETTERS = 0.5  # of the characters that are no blanks; tables of beats, chords or values have fewer
 
 
 def decode(data: bytes) -> str:
@@ -27,6 +29,20 @@ def decode(data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("latin-1")
+
+
+def opening(data: bytes, most: int) -> str:
+    """The text of at most the first ``most`` bytes, without half a character at the cut.
+
+    >>> opening("Dvořák".encode(), 5), opening("Dvořák".encode(), 4)
+    ('Dvoř', 'Dvo')
+    """
+    for end in range(most, most - 4, -1) if len(data) > most else ():
+        try:
+            return data[:end].decode("utf-8-sig").strip()
+        except UnicodeDecodeError:
+            continue
+    return decode(data[:most]).strip()
 
 
 def clean(words: str, limit: int = LIMITS.words) -> str:
@@ -60,11 +76,15 @@ def description_of(path: Path, limits: Limits = LIMITS) -> str:
         return ""
     try:
         with sibling.open("rb") as f:
-            data = f.read(limits.text_bytes)
+            data = f.read(limits.text_bytes + 1)
     except OSError:  # the text file itself is rejected with this reason when the scan comes to it
         return ""
     # A description that is music under a false name describes nothing.
-    return "" if b"\0" in data[:4096] and data[:1] not in (b"\xff", b"\xfe") else decode(data).strip()
+    return "" if _is_binary(data) else opening(data, limits.text_bytes)
+
+
+def _is_binary(data: bytes) -> bool:
+    return b"\0" in data[:4096] and data[:1] not in (b"\xff", b"\xfe")
 
 
 def no_piece(path: str | Path) -> ItemError:
@@ -73,14 +93,23 @@ def no_piece(path: str | Path) -> ItemError:
     return ItemError(str(path), fault, hint, code="E_NO_PIECE", stage="scan")
 
 
-def check(file: File, piece_suffixes: Iterable[str]) -> None:
-    """Passes a text file that stands beside a piece.
+def describes_a_piece(path: Path, piece_suffixes: Iterable[str]) -> bool:
+    """Whether a text file stands beside a piece of its name."""
+    stem = path.with_suffix("")
+    return any(stem.with_name(stem.name + suffix).is_file() for suffix in _spellings(piece_suffixes))
+
+
+def read(file: File) -> Iterator[Item]:
+    """A text that stands alone, as a piece; its words are its ``description`` too, which full text finds.
 
     Raises:
-        ItemError: E_TEXT_ALONE.
+        ItemError: E_EMPTY, or E_NOT_WORDS for tables, and for other files under a text's name.
     """
-    stem = file.path.with_suffix("")
-    if any(stem.with_name(stem.name + suffix).is_file() for suffix in _spellings(piece_suffixes)):
-        return
-    hint = f"A description needs the name of its piece: {stem.name}.mid beside {file.path.name}"
-    raise file.refuse("is a text without a piece of its name", hint, "E_TEXT_ALONE", stage="scan")
+    binary = _is_binary(file.data)
+    words = "" if binary else opening(file.data, file.limits.text_bytes)
+    solid = "".join(words.split())
+    if not solid and not binary:
+        raise file.refuse("holds no words", "Is it the right file?", "E_EMPTY")
+    if binary or sum(c.isalpha() for c in solid) < LEAST_LETTERS * len(solid):
+        raise file.refuse("holds something else than words", "Is it a table, or a file of another kind?", "E_NOT_WORDS")
+    yield Item("text", file.source(), {"description": words}, text=words)

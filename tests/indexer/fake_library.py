@@ -25,7 +25,7 @@ class FakeEmbedder:
     ``pause`` seconds a batch make a build slow enough to be killed in the middle.
     """
 
-    kinds = frozenset({"score"})
+    kinds = frozenset({"score", "text"})
 
     def __init__(self, dim: int = 16, fingerprint: str = "f00dfeed" * 8, pause: float = 0.0) -> None:
         self.dim, self.fingerprint, self.pause = dim, fingerprint, pause
@@ -37,6 +37,10 @@ class FakeEmbedder:
 
     def _one(self, piece: Prepared) -> Embedded | ItemError:
         self.asked.append(piece.item.uid)
+        if piece.chunks:
+            seed = int.from_bytes(hashlib.sha256("".join(piece.chunks).encode()).digest()[:8], "big")
+            row = unit(np.random.default_rng(seed).standard_normal(self.dim))
+            return Embedded(piece.item, Facets(), row, np.zeros((0, self.dim), np.float32), ())
         pitches = piece.tokens[:, FIELDS.index("pitch")]
         if pitches.max() == 127:
             return ItemError(str(piece.item.source.path), "is too high", "Sing lower", code="E_HIGH", stage="encode")

@@ -177,14 +177,30 @@ def test_a_description_of_one_copy_speaks_for_all(library, music, embedder):
     assert len(current(library).full_text(["sunny"], 5)) == 1
 
 
-def test_a_text_alone_is_rejected_until_its_piece_comes(library, music, embedder):
+def test_a_text_alone_is_a_piece_until_its_music_comes(library, music, embedder):
     (music / "lonely.txt").write_text("Without music")
     report = build_library(library, [music], embedder)
-    assert report.rejects["counts"] == {"E_TEXT_ALONE": 1}
+    assert (report.rejected, report.pieces, report.files) == (0, 6, 6)
+    generation = current(library)
+    [(row, _)] = generation.full_text(["without"], 5)
+    assert (generation.pieces.kind[row], generation.pieces.title[row]) == ("text", "lonely")
+    assert len(generation.windows.of_piece(row)) == 0
     (music / "lonely.mid").write_bytes(midi(75))
     report = build_library(library, [music], embedder)
-    assert (report.rejected, report.pieces) == (0, 6)
-    assert len(current(library).full_text(["without"], 5)) == 1
+    assert (report.rejected, report.pieces, report.files) == (0, 6, 6)
+    generation = current(library)
+    [(row, _)] = generation.full_text(["without"], 5)
+    assert generation.pieces.kind[row] == "score"
+    (music / "lonely.mid").unlink()
+    report = build_library(library, [music], embedder)
+    assert (report.embedded, "text" in current(library).pieces.kind) == (0, True)
+
+
+def test_texts_are_refused_by_weights_that_read_none(library, music, embedder):
+    (music / "lonely.txt").write_text("Without music")
+    embedder.kinds = frozenset({"score"})
+    report = build_library(library, [music], embedder)
+    assert (report.pieces, report.rejects["counts"]) == (5, {"E_NOT_MUSIC": 1})
 
 
 # ---- several folders ---------------------------------------------------------------------------------

@@ -269,6 +269,20 @@ def test_arrays_that_do_not_belong_together_are_refused(music, name):
         took(frame(replace(found, ready=wrong)))
 
 
+def test_a_text_comes_as_its_passages_and_nothing_else_does(music):
+    (music / "note.txt").write_text("A slow air. " * 100)
+    (found,) = results(Request(state(music / "note.txt"), KINDS | {"text"}))
+    again = took(frame(found))
+    assert again.ready.chunks == found.ready.chunks
+    assert again.metadata["description"].startswith("A slow air.")
+    for chunks in ((), ("x" * 10_000,), ("x",) * 1000, (7,)):
+        with pytest.raises(BadFrame):
+            took(frame(replace(found, ready=replace(found.ready, chunks=chunks))))
+    (tune,) = results(Request(state(music / "tune00.mid"), KINDS))
+    with pytest.raises(BadFrame):
+        took(frame(replace(tune, ready=replace(tune.ready, chunks=("x",)))))
+
+
 def test_a_message_about_another_file_is_not_believed(music):
     one, other = Request(state(music / "tune00.mid"), KINDS), Request(state(music / "tune01.mid"), KINDS)
     (found,) = results(one)

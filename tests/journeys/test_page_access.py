@@ -61,8 +61,10 @@ def test_axe_finds_nothing_on_any_tab_or_state(page, url, tmp_path):
     page.locator(".mm-chip", has_text="minor").locator(".mm-chip-name").click()
     page.wait_for_selector(".mm-chip.mm-hard")
     arrived(page, "“study in a minor key”")
+    page.locator(".card summary", has_text="In words").first.click()
+    page.locator(".mm-near").first.wait_for(timeout=60_000)  # the first time the words are read
     page.locator(".mm-menu summary").first.click()
-    look("hits, panel and menu open")
+    look("hits, panel, words and menu open")
     page.set_input_files(
         "input[type=file]", {"name": "my.mid", "mimeType": "", "buffer": write_midi(tune(50, 60, True, 0.5), {})}
     )

@@ -197,6 +197,35 @@ def test_a_file_that_is_no_music_is_refused_in_words(page, tmp_path, name):
     assert page.locator("body.mm-busy").count() == 0
 
 
+def test_a_piece_in_words_is_shown_where_it_is_asked_for(page):
+    asked = []
+    page.on("request", lambda r: asked.append(r.url) if "/words/" in r.url else None)
+    search(page, "slow song")
+    assert not asked
+    card = page.locator(".card").first
+    words = card.locator("details", has_text="In words")
+    words.locator("summary").click()
+    words.locator(".mm-near").first.wait_for(timeout=60_000)  # the first time the words are read
+    assert words.locator("p").first.inner_text().startswith("A piece in A minor, 4/4 time, moderate (96 bpm, ")
+    assert texts(page, ".card .mm-near caption") == ["Nearest tags", "Nearest phrases"]
+    assert words.locator(".mm-near tbody tr").count() == 16
+    words.locator("summary").click()
+    words.locator("summary").click()
+    assert len(asked) == 1
+    assert not sideways(page)
+
+
+def test_a_dropped_text_finds_music_and_has_words(page):
+    data = b"A slow song of the north, in a minor key."
+    page.set_input_files("input[type=file]", {"name": "my-note.txt", "mimeType": "", "buffer": data})
+    arrived(page, "like “my note”")
+    assert page.locator(".card").count() == 10
+    words = page.locator(".mm-example details", has_text="In words")
+    words.locator("summary").click()
+    words.locator(".mm-near").first.wait_for(timeout=60_000)  # the first time the words are read
+    assert "begins “A slow song of the north" in words.inner_text()
+
+
 def test_more_like_this_shows_its_example(page):
     search(page, "study")
     title = texts(page, ".card h3")[0]

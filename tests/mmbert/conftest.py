@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mmbert.errors import ItemError
-from mmbert.facets import tokens_of
+from mmbert.facets import TOKENS, tokens_of
 from mmbert.items import write_midi
 from mmbert.prepare import Prepared, prepare
+from mmbert.retrieval.describe import Vocabulary
 from mmbert.symbolic.octuple import FIELDS
 from mmbert.symbolic.score import Part, Score
 from mmbert.types import Embedded, Item
@@ -36,7 +38,7 @@ class WordEmbedder:
 
     fingerprint = "f" * 64
     dim = DIM
-    kinds = frozenset({"score"})
+    kinds = frozenset({"score", "text"})
     calibration = None
 
     def __init__(self) -> None:
@@ -47,6 +49,13 @@ class WordEmbedder:
 
     def embed_prepared(self, ready: Sequence[Prepared]) -> list[Embedded | ItemError]:
         return [self._one(piece) for piece in ready]
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary.of(self)
+
+    def embed_statements(self) -> np.ndarray:
+        return np.array([_unit(_direction(t.partition("=")[2])) for t in TOKENS], np.float32)
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
         self.texts_embedded += len(texts)
@@ -60,6 +69,9 @@ class WordEmbedder:
         return np.ones((len(texts), 1), np.float32)
 
     def _one(self, ready: Prepared) -> Embedded:
+        if ready.chunks:
+            mean = _unit(self.embed_texts(ready.chunks).mean(axis=0))
+            return Embedded(ready.item, ready.facets, mean, np.zeros((0, DIM), np.float32), ())
         words = [t.partition("=")[2] for t in tokens_of(ready.facets)]
         piece = _unit(sum((_direction(w) for w in words), np.zeros(DIM)))
         pitches = ready.tokens[:, FIELDS.index("pitch")]

@@ -204,6 +204,24 @@ def test_pieces_items_status_rejects(library: Library, tunes: Path) -> None:
         library.piece("nothing")
 
 
+def test_a_piece_in_words_by_its_stored_vector_and_by_its_file(library: Library, tunes: Path) -> None:
+    jig = next(p for p in library.pieces() if p.title == "The Lilting Banshee")
+    found = library.describe(jig.id, limit=5)
+    assert (found.id, found.path, found.number, found.title) == (jig.id, jig.path, 0, jig.title)
+    assert found.sentence.startswith("A jig in D major, 6/8 time, fast (")
+    assert {"jig", "major"} & {tag.words for tag in found.tags}
+    assert [len(found.tags), len(found.phrases)] == [5, 5]
+    assert any(tag.agrees for tag in found.tags)
+    for like in (tunes / "jig-d.mid", next(iter(load_items(tunes / "jig-d.mid")))):
+        other = library.describe(like, limit=5)
+        assert (other.id, other.sentence, other.left_out) == (found.id, found.sentence, found.left_out)
+        assert [t.words for t in other.tags] == [t.words for t in found.tags]
+    with pytest.raises(UsageError):
+        library.describe("nothing")
+    with pytest.raises(ItemError):
+        library.describe(tunes / "broken.mid")
+
+
 def test_a_file_that_changed_is_not_taken_for_the_piece(tmp_path: Path, tunes: Path, embedder: object) -> None:
     from mmbert_indexer.build import build_library
 

@@ -16,6 +16,7 @@ from mmbert.embed import Embedder, _evenly
 from mmbert.errors import ItemError, WeightsError
 from mmbert.items import write_midi
 from mmbert.model.config import PIECE_BARS
+from mmbert.prepare import prepare
 from mmbert.retrieval.calibrate import Calibration
 from mmbert.symbolic.score import Score
 from mmbert.types import Embedded, Item, Recording, Source
@@ -60,7 +61,7 @@ def test_a_piece_has_a_row_and_its_windows_have_rows(embedder: Embedder, some: l
         assert result.places[0].start_bar == 0
         assert result.places[-1].end_bar == piece.source.number
         assert all(p.end_bar - p.start_bar <= 4 for p in result.places)
-    assert embedder.kinds == {"score"}
+    assert embedder.kinds == {"score", "text"}
     assert embedder.dim == 32
     assert all(embedder.seconds[name] > 0 for name in ("facets", "encode", "forward"))
 
@@ -107,6 +108,25 @@ def test_facets_reach_the_piece_but_not_its_windows(embedder: Embedder) -> None:
     assert np.abs(vectors(plain)[1:] - vectors(jig)[1:]).max() < 1e-5
 
 
+def test_rows_of_one_stream_know_that_stream_alone(
+    embedder: Embedder, some: list[Item], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jigs = [replace(piece, metadata={"form": "jig"}) for piece in some]
+    ready = [prepare(piece, embedder.kinds) for piece in (*some, *jigs)]
+    choices = (("facets", "score"), ("score",), ("facets",))
+    both, notes, facets = embedder.piece_rows(ready, choices)
+    whole = np.stack([r.piece for r in embedder.embed_prepared(ready) if isinstance(r, Embedded)])
+    assert np.abs(both - whole).max() < 1e-5
+    n = len(some)
+    assert np.abs(notes[:n] - notes[n:]).max() < 1e-5
+    assert np.abs(facets[:n] - facets[n:]).max(axis=1).min() > 1e-4
+    other = replace(ready[0], facets=ready[1].facets)
+    assert np.abs(embedder.piece_rows([other], [("facets",)])[0, 0] - facets[1]).max() < 1e-5
+    assert embedder.piece_rows([], choices).shape == (3, 0, 32)
+    monkeypatch.setattr("mmbert.embed._NOTES_AT_ONCE", 100)
+    assert np.abs(embedder.piece_rows(ready, choices) - [both, notes, facets]).max() < 1e-5
+
+
 def test_errors_stand_where_their_items_stood(embedder: Embedder) -> None:
     sound = Recording(np.zeros(8000, np.float32), 8000)
     source = Source(Path("x.wav"), "1" * 64)
@@ -116,12 +136,13 @@ def test_errors_stand_where_their_items_stood(embedder: Embedder) -> None:
             Item("recording", source, recording=sound),
             music,
             item([]),
+            Item("text", source, text=" "),
             Item("text", source, text="a jig"),
             replace(music, source=source),
         ]
     )
     codes = [r.code if isinstance(r, ItemError) else "" for r in results]
-    assert codes == ["E_NO_AUDIO_ENCODER", "", "E_NO_NOTES", "E_NOT_MUSIC", ""]
+    assert codes == ["E_NO_AUDIO_ENCODER", "", "E_NO_NOTES", "E_EMPTY", "", ""]
     assert "x.wav: no audio encoder in these weights" in str(results[0])
     assert embedder.embed([]) == []
     assert embedder.embed([item([])])[0].stage == "encode"
@@ -208,6 +229,8 @@ def test_vectors_that_are_not_finite_never_leave(tiny_weights: Path) -> None:
     assert result.code == "E_NOT_FINITE"
     with pytest.raises(WeightsError, match="not finite"):
         broken.embed_texts(["a jig"])
+    with pytest.raises(WeightsError, match="not finite"):
+        broken.piece_rows([prepare(item(melody(4)), broken.kinds)], [("score",)])
 
 
 def test_fingerprint_is_the_checkpoints(tiny_weights: Path, embedder: Embedder) -> None:

@@ -43,6 +43,9 @@ class Slow:
     def language(self, texts):
         return np.array([[len(t)] for t in texts], np.float32).reshape(-1, 1)
 
+    def embed_statements(self):
+        return np.ones((3, 2), np.float32)
+
 
 def shared(slow: Slow) -> SharedEmbedder:
     out = SharedEmbedder()
@@ -130,3 +133,19 @@ def test_words_read_among_others_get_the_vectors_that_they_get_alone(tiny_weight
     for text, (vector, mean) in zip(texts, together, strict=True):
         assert np.allclose(vector, direct.embed_texts([text])[0], atol=1e-5)
         assert np.allclose(mean, direct.language([text])[0], atol=1e-5)
+
+
+def test_questions_are_answered_while_the_vocabulary_is_read_once() -> None:
+    model = Slow(0.02)
+    embedder = shared(model)
+    with ThreadPoolExecutor(3) as pool:
+        reading = [pool.submit(lambda: embedder.vocabulary) for _ in range(2)]
+        while not model.batches:
+            time.sleep(0.005)
+        pool.submit(embedder.embed_texts, ["a question"]).result()
+        assert not reading[0].done()
+        assert reading[0].result() is reading[1].result()
+    texts = [text for batch in model.batches for text in batch]
+    assert set(texts) == {"a question", *(words for words, _ in reading[0].result().phrases)}
+    assert len(texts) <= len(reading[0].result().phrases) + 1
+    assert max(map(len, model.batches)) <= TOGETHER + 1

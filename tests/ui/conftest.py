@@ -10,8 +10,9 @@ import pytest
 
 from mmbert.errors import UsageError
 from mmbert.facets import parse_where, satisfied
+from mmbert.retrieval.in_words import sentence
 from mmbert.symbolic.score import Part, Score
-from mmbert.types import Answer, Condition, Facets, Hit, Item, Place, Query, Source
+from mmbert.types import Answer, Condition, Description, Facets, Hit, Item, Place, Query, Source, Tag
 
 HOSTILE = "<img src=x onerror=alert(1)> ${alert(2)} {{value}} C:\\new `x`"
 
@@ -123,6 +124,14 @@ class StubLibrary:
         if piece_id not in self.known:
             raise UsageError("id", f"no piece has the id {piece_id}")
         return self.known[piece_id][0]
+
+    def describe(self, like):
+        item = like if isinstance(like, Item) else self.item(like)
+        facets = Facets() if isinstance(like, Item) else self.piece(like).facets
+        near = Tag("minor", ("mode=minor",), 0.5, 2.0, facets.mode == "minor")
+        return Description(
+            item.uid, str(item.source.path), 0, item.kind, "", sentence(facets), (near,), (near,), ("form=tango",)
+        )
 
     def item(self, piece_id):
         if piece_id not in self.known:

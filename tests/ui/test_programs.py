@@ -73,9 +73,26 @@ def test_a_piece_has_its_facts_and_addresses_that_answer(client, library):
         assert found["id"] == piece.id
         assert found["title"] == piece.title
         assert found["facets"] == clean(piece.facets.known())
+        assert set(found["words"]) == {"sentence", "tags", "phrases", "left_out"}
+        assert found["words"]["sentence"].startswith(f"A {piece.facets.form} in D {piece.facets.mode}, 4/4 time")
+        assert found["words"]["tags"][0]["statements"] == ["mode=minor"]
         for name in ("roll", "sound", "download"):
             if found[name] and (name != "download" or Path(piece.path).exists()):
                 assert client.head(found[name]).status_code == 200, name
+
+
+def test_without_a_model_a_piece_has_its_facts_and_their_sentence(client, library, monkeypatch):
+    def missing(like):
+        raise LibraryError("the library", "was built with other weights")
+
+    piece = library.pieces()[0]
+    before = client.get(f"/api/piece/{piece.id}").json()
+    monkeypatch.setattr(library, "describe", missing)
+    found = client.get(f"/api/piece/{piece.id}").json()
+    assert found["words"] == {
+        "sentence": before["words"]["sentence"], "tags": None, "phrases": None, "left_out": None,
+    }  # fmt: skip
+    assert found | {"words": None} == before | {"words": None}
 
 
 @pytest.mark.parametrize(

@@ -42,10 +42,19 @@ def test_a_roll_holds_whole_numbers_on_the_clock(client, library):
     assert roll["duration_s"] == pytest.approx(15.99, abs=0.02)
 
 
-@pytest.mark.parametrize("route", ["/roll/{}.json", "/sound/{}.wav", "/download/{}", "/piece/{}.json"])
+@pytest.mark.parametrize(
+    "route", ["/roll/{}.json", "/sound/{}.wav", "/download/{}", "/piece/{}.json", "/words/{}.json"]
+)
 @pytest.mark.parametrize("name", ["f" * 32 + "-0", "nothing", "upload-" + "0" * 32, "..%2f..%2fx", "%2e%2e", "a.b"])
 def test_an_id_that_names_nothing_is_not_found(client, route, name):
     assert client.get(route.format(name)).status_code == 404
+
+
+def test_a_piece_in_words(client, library):
+    found = client.get(f"/words/{id_of(library, 'Slow Hymn')}.json")
+    assert found.headers["cache-control"] == "no-store"
+    assert set(found.json()) == {"sentence", "tags", "phrases", "left_out"}
+    assert found.json()["sentence"].startswith("A hymn in D minor, 4/4 time")
 
 
 @needs_soundfont

@@ -52,6 +52,13 @@ def hostile(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
 
 
+def test_a_text_is_an_example_too(kept, tmp_path):
+    path = tmp_path / "note.txt"
+    path.write_text("A slow air for the evening.")
+    item = kept.add(path, "note.txt").item
+    assert (item.kind, item.text, item.score) == ("text", "A slow air for the evening.", None)
+
+
 def test_a_file_is_read_and_found_by_its_id_alone(kept, tune):
     upload = kept.add(tune, "tune.mid")
     assert upload.item.metadata["title"] == "Tune"

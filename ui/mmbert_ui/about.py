@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmbert_ui.uploads import MAX_BYTES
 
 FORMATS_LINE = (
-    f"A file can be MIDI, MusicXML or ABC, up to {MAX_BYTES // 2**20} MB; drop it anywhere on the page. "
+    f"A file can be MIDI, MusicXML, ABC or plain text, up to {MAX_BYTES // 2**20} MB; drop it anywhere on the page. "
     "It stays on this machine."
 )
 ABOUT = f"""
@@ -27,6 +27,7 @@ direction: <q>slower</q>, <q>in a minor key</q>.</p>
 <tr><td>MIDI</td><td>.mid .midi .kar .rmi</td><td>notes, parts, tempo, metre</td></tr>
 <tr><td>MusicXML</td><td>.musicxml .xml .mxl</td><td>notes, parts, tempo, title, composer; no repeats played</td></tr>
 <tr><td>ABC</td><td>.abc</td><td>notes, repeats played, title, rhythm; the first tune of a book</td></tr>
+<tr><td>Text</td><td>.txt</td><td>words: music like them is found</td></tr>
 </tbody></table>
 <p>Files up to {MAX_BYTES // 2**20} MB. A dropped file is read, held in memory for at most an hour and never added to
 the library; as long as it is held, whoever has the page's address can ask with it. Nothing on this page is fetched from
@@ -35,6 +36,12 @@ or sent to another machine.</p>
 <p><b>close</b>, <b>related</b> and <b>loose</b> say how a piece ranks against pieces taken at random; hold the pointer
 over the word for the numbers. <b>Why</b> is true of that very piece. The box in the roll is the place that fits best,
 and Play starts there. A length without a stated tempo counts 120 beats a minute.</p>
+<p><b>In words</b> says what a piece is like: its measured facts as a sentence, then the tags and phrases that its
+vector is nearest to. z counts standard deviations, so that words which are near to every piece do not come first; what
+the facts speak against is left out. Moods are derived from mode, pace, register and density; nobody stated them.</p>
+<h2>Texts</h2>
+<p>A text file that is named like a piece describes it. Any other is a piece of its own; results hold texts where you
+ask for them, by words or with a piece as the example: <b>Kind: texts</b> under Filters and order.</p>
 <h2>Keeping the library up to date</h2>
 <p><b>Look for changes</b> on the Library tab reads new and changed files of the folders that the library was built
 from. You can search meanwhile, and stop it: what is done is kept.</p>

@@ -71,7 +71,7 @@ def add_program_routes(app: FastAPI, site: Site) -> None:
 
     @app.api_route("/api/piece/{piece_id}", methods=READ)
     def piece(request: Request, piece_id: str) -> Response:
-        """One piece: its facts, and where its notes and its sound are."""
+        """One piece: its facts, what it is like in words, and where its notes and its sound are."""
         return _answer(request, site, lambda state: piece_json(state, piece_id))
 
     only_reading(app)
@@ -113,7 +113,7 @@ def search_json(state: PageState, question: Question) -> dict[str, Any]:
 
 
 def piece_json(state: PageState, piece_id: str) -> dict[str, Any]:
-    """``{id, path, number, title, modality, facets, roll, sound, download}``; the last three are addresses here.
+    """``{id, path, number, title, modality, facets, words, roll, sound, download}``; the last three are addresses here.
 
     Raises:
         HTTPException: 404 where the library has no such piece.
@@ -130,6 +130,7 @@ def piece_json(state: PageState, piece_id: str) -> dict[str, Any]:
             "title": piece.title,
             "modality": piece.kind,
             "facets": piece.facets.known(),
+            "words": state.in_words(piece.id),
             "roll": f"/roll/{piece.id}.json" if score else None,
             "sound": f"/sound/{piece.id}.wav" if score and state.renderer else None,
             "download": f"/download/{piece.id}",

@@ -35,6 +35,7 @@ ASSETS = {
     "roll.js": "text/javascript",
     "shown.js": "text/javascript",
     "synth.js": "text/javascript",
+    "words.js": "text/javascript",
 }
 _BLOCK_FRAMES = SAMPLE_RATE  # one second a write: a player that seeks away wastes little
 _HEADER = 44
@@ -89,6 +90,14 @@ def add_routes(app: FastAPI, site: Site) -> None:
         if view is None:
             raise HTTPException(404, "There is no such piece.")
         return JSONResponse(clean(view), headers=_PRIVATE)
+
+    @app.api_route("/words/{any_id}.json", methods=READ)
+    def words(any_id: str) -> JSONResponse:
+        with site.now() as state:
+            found = state.in_words(any_id)
+        if found is None:
+            raise HTTPException(404, "There is no such piece.")
+        return JSONResponse(clean(found), headers=FRESH)
 
     @app.api_route("/library.json", methods=READ)
     def library() -> JSONResponse:

@@ -11,8 +11,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from mmbert.console import warn
-from mmbert.errors import BusyError, MmbertError
+from mmbert.errors import BusyError, LibraryError, MissingExtraError, MmbertError, WeightsError
 from mmbert.follow import Follower
+from mmbert.retrieval.in_words import sentence
 from mmbert.types import Answer, Facets, Item
 from mmbert_ui.catalogue import Catalogue
 from mmbert_ui.notes import Playable
@@ -128,10 +129,41 @@ class PageState:
         Raises:
             BusyError: as many others are searching as this server takes.
         """
+        with self._place():
+            return self.library.search(words.strip() or None, **question)
+
+    def in_words(self, any_id: str) -> dict[str, Any] | None:
+        """``{sentence, tags, phrases, left_out}`` of a piece or a dropped file; None where the id names neither.
+
+        Where the model is missing or another, the sentence stands alone, the rest is None: facts need no model.
+
+        Raises:
+            BusyError: as :meth:`search`.
+            ItemError: the dropped file cannot be embedded.
+        """
+        upload = self.upload(any_id)
+        if upload is None and not self.has(any_id):
+            return None
+        try:
+            with self._place():
+                found = self.library.describe(upload.item if upload else any_id)
+        except (WeightsError, LibraryError, MissingExtraError):
+            facets = self.facets(upload.item) if upload else self.library.piece(any_id).facets
+            kind = upload.item.kind if upload else self.library.piece(any_id).kind
+            return {"sentence": sentence(facets, kind), "tags": None, "phrases": None, "left_out": None}
+        return {name: found.to_json()[name] for name in ("sentence", "tags", "phrases", "left_out")}
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of the places for those who need the model.
+
+        Raises:
+            BusyError: all are taken.
+        """
         if not self._site.places.acquire(blocking=False):
             raise BusyError("The server", "has too many questions at once", "Ask again in a moment")
         try:
-            return self.library.search(words.strip() or None, **question)
+            yield
         finally:
             self._site.places.release()
 

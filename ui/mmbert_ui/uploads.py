@@ -157,4 +157,5 @@ class Uploads:
 
 def _item(found: Found, state: FileState) -> Item:
     source = Source(Path(state.path), state.sha256, found.number, state.size)
-    return Item(found.kind, source, found.metadata, score=found.score)
+    text = found.metadata.get("description") if found.kind == "text" else None
+    return Item(found.kind, source, found.metadata, score=found.score, text=text)

@@ -93,6 +93,8 @@ def test_like_a_file_and_where(capsys: pytest.CaptureFixture[str], built: Path, 
         (["search", "/no/library", "jig"], 4, "does not exist"),
         (["show", "no-such.mid"], 3, "no-such.mid"),
         (["embed", "no-such.mid", "--out", "vectors.txt"], 2, ".npy"),
+        (["describe", "no-such.mid", "--limit", "0"], 2, "limit"),
+        (["describe", "no-such.mid", "--weights", "/no/weights"], 4, "/no/weights"),
     ],
 )
 def test_what_is_wrong_is_said(
@@ -128,8 +130,37 @@ def test_show_tells_of_every_tune_of_a_book(capsys: pytest.CaptureFixture[str], 
     assert "book.abc" in err
 
 
+def test_describe_puts_a_piece_into_words(
+    capsys: pytest.CaptureFixture[str], tunes: Path, tiny_weights: Path, tmp_path: Path
+) -> None:
+    waltz, note = tunes / "waltz.mid", tmp_path / "note.txt"
+    note.write_text("A slow air for the evening.")
+    args = ["describe", waltz, tunes / "broken.mid", note, "--limit", 3, "--weights", tiny_weights]
+    code, out, err = run(capsys, *args, "--json")
+    found = answer_of(out)
+    assert (code, list(found), len(found["rejects"])) == (3, ["fingerprint", "pieces", "rejects"], 1)
+    piece, text = found["pieces"]
+    names = ["id", "path", "number", "kind", "title", "sentence", "tags", "phrases", "left_out"]
+    assert (list(piece), piece["path"], piece["title"]) == (names, str(waltz), "Waltz in A minor")
+    assert piece["sentence"].startswith("A waltz in A minor, 3/4 time, moderate (100 bpm, ")
+    assert "for violin in two parts" in piece["sentence"]
+    assert [len(piece["tags"]), len(piece["phrases"])] == [3, 3]
+    for tag in (*piece["tags"], *piece["phrases"]):
+        assert list(tag) == ["words", "statements", "similarity", "z", "agrees"]
+        assert not {"mode=major", "metre=4/4", "tempo=fast"} & set(tag["statements"])
+    assert [t["z"] for t in piece["tags"]] == sorted((t["z"] for t in piece["tags"]), reverse=True)
+    assert (text["kind"], text["sentence"]) == ("text", "A text that begins “A slow air for the evening.”.")
+    assert "broken.mid" in err
+    code, out, _ = run(capsys, "describe", tunes / "broken.mid", "--weights", tiny_weights)
+    assert (code, out) == (3, "")
+    code, out, _ = run(capsys, *args)
+    assert code == 3
+    assert "Waltz in A minor" in out
+    assert piece["tags"][0]["words"] in out
+
+
 def test_a_description_is_no_piece(capsys: pytest.CaptureFixture[str], tunes: Path, tiny_weights: Path) -> None:
-    for command in (["show"], ["embed", "--weights", tiny_weights]):
+    for command in (["show"], ["embed", "--weights", tiny_weights], ["describe", "--weights", tiny_weights]):
         code, out, _ = run(capsys, *command, tunes / "lied.txt", "--json")
         assert (code, answer_of(out)["error"]["hint"]) == (3, "Give that piece")
 

@@ -55,7 +55,7 @@ def test_content_decides_over_the_suffix(tmp_path):
 @pytest.mark.parametrize(
     ("name", "code"),
     [("a.mid", "E_NOT_MIDI"), ("a.musicxml", "E_NOT_MUSICXML"), ("a.mxl", "E_NOT_MUSICXML"), ("a.abc", "E_NOT_ABC"),
-     ("a.mp3", "E_NOT_AUDIO"), ("a.WAV", "E_NOT_AUDIO"), ("a.pdf", "E_UNKNOWN_FORMAT"), ("a.txt", "E_TEXT_ALONE")],
+     ("a.mp3", "E_NOT_AUDIO"), ("a.WAV", "E_NOT_AUDIO"), ("a.pdf", "E_UNKNOWN_FORMAT")],
 )  # fmt: skip
 def test_text_under_another_name_is_refused_with_a_reason(tmp_path, name, code):
     fault = refusal(put(tmp_path, name, b"Dear diary, today I heard a fugue.\n"))
@@ -123,6 +123,34 @@ def test_a_music_file_named_txt_is_no_description(tmp_path):
     put(tmp_path, "w.txt", (DATA / "waltz.mid").read_bytes())
     assert "description" not in next(load_items(tmp_path / "w.mid")).metadata
     assert next(load_items(tmp_path / "w.txt")).kind == "score"
+
+
+def test_a_text_without_a_piece_of_its_name_is_a_piece(tmp_path):
+    words = "Für den Abend: a slow waltz.\n\nPlay it twice."
+    (item,) = load_items(put(tmp_path, "evening.txt", words.encode()))
+    assert (item.kind, item.text, item.score) == ("text", words, None)
+    assert item.metadata == {"description": words}
+    put(tmp_path, "evening.mid", (DATA / "waltz.mid").read_bytes())
+    assert list(load_items(tmp_path / "evening.txt")) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b" \n\t\n", "E_EMPTY"),
+        (b"0.52 1.0 G:maj\n1.04 0.0 G:maj\n1.56 1.0 D:min\n", "E_NOT_WORDS"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)) * 8, "E_NOT_WORDS"),
+    ],
+)
+def test_a_text_file_without_words_is_refused(tmp_path, data, code):
+    assert refusal(put(tmp_path, "a.txt", data)).code == code
+
+
+@pytest.mark.parametrize("character", ["a", "é", "ř", "曲", "🎵"])
+def test_a_long_text_is_cut_between_characters(tmp_path, character):
+    (item,) = load_items(put(tmp_path, "a.txt", b"x" + f"{character}s".encode() * 300_000), limits=Limits())
+    assert set(item.text) == set(f"x{character}s")
+    assert LIMITS.text_bytes - 4 < len(item.text.encode()) <= LIMITS.text_bytes
 
 
 def test_on_reject_takes_the_fault_of_a_file_too(tmp_path):

@@ -3,6 +3,7 @@
 import { clock, copyText, el, factList, getJson, plural } from "./dom.js";
 import { player } from "./player.js";
 import { Roll } from "./roll.js";
+import { inWords } from "./words.js";
 
 const BANDS = { close: 3, related: 2, loose: 1 };
 
@@ -104,6 +105,7 @@ export function pieceView(piece, ask, heading = "h4") {
     el(heading, { dir: "auto" }, piece.title),
     piece.composer ? el("p", { class: "mm-composer", dir: "auto" }, piece.composer) : null,
     factList(piece.facts),
+    inWords(piece),
     roll?.canvas,
     el("div", { class: "mm-actions" },
       roll ? playButton(piece.id, 0, "Play", piece.title) : null,
@@ -128,6 +130,7 @@ export function buildCard(card, ask) {
       roll && place.start > 0.5 ? el("button", { type: "button", class: "mm-button mm-quiet", onclick: () => player.play({ id: card.id, from: 0, title: card.title }) }, "From the start") : null,
       el("button", { type: "button", class: "mm-button mm-quiet", "aria-label": `More like this: ${card.title}`, onclick: () => ask({ like: card.id }) }, "More like this"),
       menu(card, ask)),
+    inWords(card),
     versions(card, ask));
   node.roll = roll;
   return node;
