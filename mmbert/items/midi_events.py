@@ -1,7 +1,7 @@
 """The events of a MIDI track, followed to their end before symusic sees them.
 
 symusic indexes memory by the data bytes of notes without looking at them: one above 127 writes beyond its tables.
-Channel events, nearly all there are, are passed over by one regular expression that never goes back.
+Channel events, nearly all there are, are passed over by regular expressions.
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ import re
 
 _DELTA = rb"[\x80-\xff]{0,3}[\x00-\x7f]"
 _VARIABLE = re.compile(_DELTA)  # a number of variable size: a time or a length
-_TWO, _ONE = rb"[\x00-\x7f]{2}", rb"[\x00-\x7f]"  # data bytes of note, control and bend; of program and pressure
-_RUNNING = {n: re.compile(rb"(?:%b%b)*+" % (_DELTA, data)) for n, data in ((1, _ONE), (2, _TWO))}
-_CHANNEL = {
-    n: re.compile(
-        rb"(?:%(time)b%(status)b%(data)b(?:%(time)b%(data)b)*+)*+" % {b"time": _DELTA, b"status": s, b"data": d}
-    )
-    for n, s, d in ((2, rb"[\x80-\xbf\xe0-\xef]", _TWO), (1, rb"[\xc0-\xdf]", _ONE))
-}
+# Of events with two data bytes (note, control, bend) and with one (program, pressure): one with its status, and some of
+# them in which a status may be left out. Bounded, since a repetition remembers each step; a possessive one would not,
+# but in Python 3.11.2, Debian 12's, it ends behind where it matched.
+_KINDS = ((2, rb"[\x80-\xbf\xe0-\xef]", rb"[\x00-\x7f]{2}"), (1, rb"[\xc0-\xdf]", rb"[\x00-\x7f]"))
+_FIRST = {n: re.compile(_DELTA + status + data) for n, status, data in _KINDS}
+_MORE = {n: re.compile(rb"(?:%b%b?%b){1,4096}" % (_DELTA, status, data)) for n, status, data in _KINDS}
 _META, _END = 0xFF, 0x2F
 _LEAST = {0x51: 3, 0x58: 2, 0x59: 2}  # bytes that a tempo, a metre and a key need
 _SYSTEM = {0xF1: 1, 0xF2: 2, 0xF3: 1, 0xF6: 0, **dict.fromkeys(range(0xF8, 0xFF), 0)}  # data bytes
@@ -49,10 +47,10 @@ def follow(data: bytes, start: int, stop: int, room: int) -> tuple[int | None, i
             raise TooMany
         before = at
         if running:
-            at = _end(_RUNNING[running].match(data, at, stop), at)
-        for n, events in _CHANNEL.items():
-            if (end := _end(events.match(data, at, stop), at)) > at:
-                at, running = end, n
+            at = _past(_MORE[running], data, at, stop)
+        for n, event in _FIRST.items():
+            if found := event.match(data, at, stop):
+                at, running = _past(_MORE[n], data, found.end(), stop), n
         if at > before:
             continue
         messages += 1
@@ -75,6 +73,13 @@ def follow(data: bytes, start: int, stop: int, room: int) -> tuple[int | None, i
         if at > stop:
             return begin, messages
     return None, messages
+
+
+def _past(events: re.Pattern, data: bytes, at: int, stop: int) -> int:
+    """Behind as many events as there are."""
+    while found := events.match(data, at, stop):
+        at = found.end()
+    return at
 
 
 def _end(match: re.Match | None, otherwise: int) -> int:
