@@ -16,7 +16,7 @@ from mmbert.model.layers import Block, some_mask
 from mmbert.types import Stream
 
 # Logarithms. Measured facts say more of what words ask for than notes do: where both are there they begin with seven
-# times the weight (equal weights cost a quarter of the rank of pieces that show both, EXPERIMENTS.md).
+# times the weight, and training moves it from there.
 _FIRST_WEIGHT = {"facets": 2.0}
 
 

@@ -36,8 +36,7 @@ class Meaning:
 def by_meaning(generation: Generation, vector: np.ndarray) -> Meaning:
     """Compare the unit vector of words (float32 [d]) with all pieces.
 
-    Words speak of pieces: a passage knows no facets, and the better of piece and passage finds a quarter less
-    (EXPERIMENTS.md).
+    Words speak of pieces: a passage knows no facets, so that its nearness to words says less.
     """
     return Meaning(vector, np.clip(_pieces(generation, vector), -1.0, 1.0))
 
