@@ -15,9 +15,9 @@ from mmbert.model.config import ModelConfig
 from mmbert.model.layers import Block, some_mask
 from mmbert.types import Stream
 
-# Logarithms. Measured facts say more of what words ask for than notes do: where both are there they begin with seven
+# Logarithms. Measured facts say more of what words ask for than notes do: where both are there they begin with twenty
 # times the weight, and training moves it from there.
-_FIRST_WEIGHT = {"facets": 2.0}
+_FIRST_WEIGHT = {"facets": 3.0}
 
 
 def sinusoids(position: Tensor, dim: int) -> Tensor:
