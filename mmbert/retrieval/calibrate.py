@@ -4,7 +4,8 @@ THE rule (:func:`answered`, :meth:`Calibration.margin`). A piece whose title or 
 the words, is an answer. Where something was understood (a key, a form, an instrument ...), a piece that fits half
 of it is an answer and nothing less is. Where nothing was understood the question must be near enough to what
 people say about music, and its best hit near enough to it, for the same sum to be reached by true questions:
-the threshold is the sum that 5 % of them miss (``mmbert_training.calibrate``).
+the threshold is the sum that 5 % of them miss, and the weight of a standard score in it the one with which most
+nonsense is told (``mmbert_training.calibrate``).
 """
 
 from __future__ import annotations
@@ -31,7 +32,6 @@ SAMPLE = 1000
 SEED = 20_260_101
 LOOKED_AT = 100  # nearest pieces of which the standard scores are taken; the best of all is among them
 NEIGHBOURS = 10
-Z_WEIGHT = 0.05  # of a standard score beside a cosine; by logistic regression over development questions
 HALF = 0.5  # of what was understood
 
 
@@ -68,12 +68,14 @@ class Calibration:
         mean: float32 [d], of the captions' query vectors.
         factor: float32 [d, d]: ``|factor @ x|`` is the deviation of the captions' similarities with ``x``.
         language: float32 [r, t], what the text model alone makes of captions and of musicians' phrases.
+        z_weight: What a standard score weighs beside a nearness.
         threshold: Least sum of nearness and weighted standard score of a question that is answered.
     """
 
     mean: np.ndarray
     factor: np.ndarray
     language: np.ndarray
+    z_weight: float
     threshold: float
 
     def standard(self, similarity: np.ndarray, vectors: np.ndarray) -> np.ndarray:
@@ -101,7 +103,7 @@ class Calibration:
             language: float32 [t], what the text model makes of it.
             best_z: Standard score of its best hit (:func:`best_standard`).
         """
-        return float(self.nearness(language[None])[0]) + Z_WEIGHT * best_z - self.threshold
+        return float(self.nearness(language[None])[0]) + self.z_weight * best_z - self.threshold
 
     def save(self, folder: Path, fingerprint: str) -> None:
         """Write it beside the weights of that fingerprint, which it does not change."""
@@ -109,7 +111,8 @@ class Calibration:
 
         half = self.language.astype(np.float16)
         arrays = {"mean": self.mean, "factor": self.factor, "language": half}
-        stated = {"fingerprint": fingerprint, "threshold": json.dumps(self.threshold)}
+        rule = {"z_weight": json.dumps(self.z_weight), "threshold": json.dumps(self.threshold)}
+        stated = {"fingerprint": fingerprint} | rule
         save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, folder / FILE, metadata=stated)
         (folder / FILE).chmod(0o644)
 
@@ -131,8 +134,11 @@ class Calibration:
                 mean, factor, language = (
                     np.asarray(file.get_tensor(name), np.float32) for name in ("mean", "factor", "language")
                 )
-            made = cls(mean, factor, language, float(stated["threshold"]))
             of = stated["fingerprint"]
+            if "z_weight" not in stated:
+                log.warning(f"{path} was made by another version: it is not used")
+                return None
+            made = cls(mean, factor, language, float(stated["z_weight"]), float(stated["threshold"]))
         except (SafetensorError, OSError, KeyError, ValueError) as e:
             hint = f"Make it again (python -m mmbert_training.calibrate) or delete it: {path}"
             raise WeightsError(str(path), f"is damaged: {e}", hint) from e

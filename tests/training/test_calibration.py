@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mmbert_training.evaluate.calibration import RULES, Judged, occurrences, score, skewness, threshold
+from mmbert_training.calibrate import weighed
+from mmbert_training.evaluate.calibration import Judged, occurrences, product, score, skewness, threshold
 from mmbert_training.evaluate.calibration_questions import phrases, sentences, written
 
 from mmbert.errors import DataError
@@ -33,9 +34,15 @@ def test_no_more_than_a_twentieth_is_lost_and_no_higher_threshold_would_do(group
 
 def test_what_facts_settle_no_threshold_changes() -> None:
     judged = [Judged(True, 0.0, 0.0), Judged(False, 9.0, 9.0), Judged(None, 2.0, 0.3)]
-    assert score("best z alone", judged).tolist() == [0.0, 9.0, 2.0]
-    assert score("facts, else nearness", judged).tolist() == [np.inf, -np.inf, 0.3]
-    assert score(list(RULES)[-1], judged)[2] == pytest.approx(0.3 + 0.05 * 2.0)
+    assert score((False, 1.0, 0.0), judged).tolist() == [0.0, 9.0, 2.0]
+    assert score(product(0.0), judged).tolist() == [np.inf, -np.inf, 0.3]
+    assert score(product(0.05), judged)[2] == pytest.approx(0.3 + 0.05 * 2.0)
+
+
+def test_the_weight_of_z_is_the_one_with_which_most_nonsense_is_told() -> None:
+    near = [Judged(None, 4.0, 0.5)] * 20
+    assert weighed([near], [Judged(None, 0.0, 0.5)])[0] == 0.01  # only z tells them apart, and the least weight will do
+    assert weighed([near], [Judged(None, 4.0, 0.4)]) == (0.0, 0.5)  # nearness is enough
 
 
 def test_a_hub_is_counted_and_skews() -> None:

@@ -30,7 +30,7 @@ def calibration_of(queries: np.ndarray, language: np.ndarray | None = None, thre
     values, vectors = np.linalg.eigh(covariance)
     factor = (np.sqrt(np.maximum(values, 0))[:, None] * vectors.T).astype(np.float32)
     rows = np.eye(4, dtype=np.float32) if language is None else language
-    return Calibration(queries.mean(axis=0).astype(np.float32), factor, rows, threshold)
+    return Calibration(queries.mean(axis=0).astype(np.float32), factor, rows, 0.05, threshold)
 
 
 def test_the_standard_score_of_a_hub_falls() -> None:

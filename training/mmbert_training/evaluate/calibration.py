@@ -24,7 +24,7 @@ from mmbert.api import Library
 from mmbert.embed import Embedder
 from mmbert.errors import WeightsError
 from mmbert.metrics import standing
-from mmbert.retrieval.calibrate import Z_WEIGHT, Calibration, answered, best_standard
+from mmbert.retrieval.calibrate import Calibration, answered, best_standard
 from mmbert.retrieval.conditions import allowed, fits
 from mmbert.retrieval.names import names_of
 from mmbert.retrieval.shortlist import PIECES, by_meaning, by_words
@@ -58,17 +58,27 @@ class Judged:
     nearness: float
 
 
-RULES: dict[str, tuple[bool, float, float]] = {  # whether facts settle it; weights of best z and of nearness
-    "best z alone": (False, 1.0, 0.0),
-    "facts, else best z": (True, 1.0, 0.0),
-    "facts, else nearness": (True, 0.0, 1.0),
-    "facts, else both (the product)": (True, Z_WEIGHT, 1.0),
-}
+Rule = tuple[bool, float, float]  # whether facts settle it; weights of best z and of nearness
 
 
-def score(rule: str, judged: Sequence[Judged]) -> np.ndarray:
+def product(z_weight: float) -> Rule:
+    """The product's rule: facts, else both."""
+    return True, z_weight, 1.0
+
+
+def rules(calibration: Calibration) -> dict[str, Rule]:
+    """The product's rule, and simpler ones."""
+    return {
+        "best z alone": (False, 1.0, 0.0),
+        "facts, else best z": (True, 1.0, 0.0),
+        "facts, else nearness": product(0.0),
+        "facts, else both (the product)": product(calibration.z_weight),
+    }
+
+
+def score(rule: Rule, judged: Sequence[Judged]) -> np.ndarray:
     """What a rule compares with its threshold, float64 [n]; infinite where facts settle it."""
-    by_facts, z, near = RULES[rule]
+    by_facts, z, near = rule
     return np.array([
         z * j.best_z + near * j.nearness if not by_facts or j.settled is None else np.inf if j.settled else -np.inf
         for j in judged
@@ -183,11 +193,12 @@ def run(data: Path | None = None, weights: Path | None = None) -> dict[str, Any]
             "vague": [t for t, _ in texts["vague"] if _told(demo, embedder, t)],
         }
     rows = []
-    for rule in RULES:
+    for name, rule in rules(calibration).items():
         least = threshold([score(rule, judged) for judged in chosen.values()])
-        rows.append({"rule": rule, "threshold": least, **{k: _below(score(rule, v), least) for k, v in asked.items()}})
+        rows.append({"rule": name, "threshold": least, **{k: below(score(rule, v), least) for k, v in asked.items()}})
     return {
         "pieces": {"validation": len(validation.works), "test": len(test.works)},
+        "z_weight": calibration.z_weight,
         "questions": {name: len(judged) for name, judged in asked.items()},
         "told_that_nothing_fits": rows,
         "hubness": hubs,
@@ -200,7 +211,8 @@ def run(data: Path | None = None, weights: Path | None = None) -> dict[str, Any]
     }
 
 
-def _below(scores: np.ndarray, least: float) -> float:
+def below(scores: np.ndarray, least: float) -> float:
+    """Share of questions that are told that nothing fits."""
     return float((scores < least).mean())
 
 

@@ -14,7 +14,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -31,8 +31,9 @@ from mmbert_training.phrases import POOLS
 
 SEED = 20_260
 TRAINING_CAPTIONS = 1000
-NAMES = 0.2  # share of training captions that say title and composer instead of facts
+NAMES = 0.2  # share of captions that say title and composer instead of facts
 PHRASES = {"reference": (0, 1000), "choosing": (1000, 1500), "held": (1500, 2000)}
+MUSICCAPS = "text_musiccaps.zip"
 # Said of a recording and not of the music in it.
 _OF_RECORDINGS = r"record|quality|\bmono|stereo|nois|speech|talk|reverb|\bmix|lo-?fi|hiss|crackl"
 
@@ -66,7 +67,7 @@ def chosen_on(cluster: str) -> bool:
 
 
 def training_captions(data: Path | None) -> list[str]:
-    """Sentences of random training works that weights may be released from, as the training pack words them."""
+    """Sentences of random training works that weights may be released from: phrases of facts, or names."""
     works = [w for w in first_of_clusters(data, "train") if w.releasable]
     order = np.random.default_rng(SEED).permutation(len(works))
     found: list[str] = []
@@ -107,15 +108,24 @@ def phrases(data: Path | None, part: str) -> list[Question]:
     Raises:
         DataError: where the data are missing.
     """
-    archive = data_folder(data) / "text_musiccaps.zip"
+    archive = data_folder(data) / MUSICCAPS
     try:
         rows = csv.DictReader(io.StringIO(zipfile.ZipFile(archive).read("musiccaps.csv").decode("utf-8")))
-        found = {p for row in rows for p in re.findall(r"'([^']{3,60})'", row["aspect_list"])}
+        found = {p for row in rows for p in aspects(row)}
     except (OSError, KeyError, zipfile.BadZipFile) as e:
         raise DataError(str(archive), f"cannot be read: {e}", "Copy it again") from e
-    music = [p for p in found if not re.search(_OF_RECORDINGS, p)]
-    shuffled = sorted(music, key=lambda p: hashlib.sha256(p.encode()).digest())
+    shuffled = sorted(found, key=lambda p: hashlib.sha256(p.encode()).digest())
     return [Question(p, "phrase") for p in shuffled[slice(*PHRASES[part])]]
+
+
+def aspects(row: Mapping[str, str]) -> list[str]:
+    """What a musician noted of one recording of MusicCaps and of the music in it.
+
+    >>> aspects({"aspect_list": "['low quality', 'waltz feel']"})
+    ['waltz feel']
+    """
+    noted = re.findall(r"'([^']{3,60})'", row["aspect_list"])
+    return [p for p in noted if not re.search(_OF_RECORDINGS, p)]
 
 
 def written() -> dict[str, list]:
