@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, Literal
 
 from mmbert.errors import UsageError
@@ -413,6 +414,7 @@ FORM_SPELLINGS = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=4096)  # a corpus repeats its few words, and a hundred patterns are tried for each
 def form_token(form: str | None) -> str | None:
     """The listed form that a file's own word for itself names, None where it names none.
 

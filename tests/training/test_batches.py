@@ -7,11 +7,13 @@ import pytest
 import torch
 from mmbert_training.augment import AugmentConfig
 from mmbert_training.batches import Batches
-from mmbert_training.pack import HAND, KNOWN, UNSEEN
+from mmbert_training.pack import HAND, IMAGINED, KNOWN, UNSEEN
+from mmbert_training.recipe import Objectives, StageConfig
 
 from mmbert.facets import TOKENS, tokens_of
 from mmbert.objectives.alignment import fitting
 from mmbert.symbolic.octuple import FIELDS
+from mmbert.types import Facets
 
 AS_THEY_ARE = AugmentConfig(unchanged=1.0)
 CUES = ("instrument", "family", "form")
@@ -116,6 +118,32 @@ def test_a_batch_without_unchanged_pieces_or_a_pack_without_hidden_words_has_non
     hidden = ("hidden", "hidden_scale", "hidden_work", "hidden_place", "hidden_word", "words")
     bare = replace(toy_pack, hidden_start=np.zeros(1, np.int64), **{n: getattr(toy_pack, n)[:0] for n in hidden})
     assert batches(bare).training(0, 0, 8, notes=False, hidden=True).hidden is None
+
+
+def test_imagined_pieces_are_told_of_and_never_heard(toy_pack):
+    jig = Facets(key="Bb", mode="minor", metre="9/8", form="slip jig")
+    row = {"id": "imagined:0", "source": IMAGINED, "cluster": "imagined:0", "split": IMAGINED}
+    pack = replace(
+        toy_pack, works=[*toy_pack.works, row], facets=[*toy_pack.facets, jig],
+        work_start=np.append(toy_pack.work_start, toy_pack.work_start[-1]),
+    )  # fmt: skip
+    made, number = batches(pack, phrase_share=1.0, augment=AS_THEY_ARE), len(toy_pack.works)
+    told = [made.training(0, step, 64, notes=False, hidden=True) for step in range(10)]
+    seen = [batch for batch in told if number in batch.piece_work]
+    assert seen
+    for batch in seen:
+        piece = batch.piece_work.tolist().index(number)
+        assert [TOKENS[i] for i in batch.facets[piece]] == list(tokens_of(jig))
+    assert all(number not in made.training(0, step, 64, notes=True, hidden=False).piece_work for step in range(10))
+
+
+def test_a_rehearsal_brings_sentences_without_notes(toy_pack):
+    stage = StageConfig(kind="together", steps=1, batch=8, rehearsal=24)
+    batch = batches(toy_pack).for_stage(stage, Objectives(), 2, 5)
+    assert (len(batch.facets), len(batch.rehearsal.facets)) == (8, 24)
+    assert batch.notes
+    assert not batch.rehearsal.notes
+    assert batches(toy_pack).for_stage(replace(stage, rehearsal=0), Objectives(), 2, 5).rehearsal is None
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])

@@ -10,6 +10,8 @@ from mmbert_training.phrases import POOLS, phrases
 from mmbert.facets import tokens_of
 from mmbert.types import Facets
 
+ASIDES = ("heard once at a wedding", "32 bars", "rocking between two chords", "aabb")
+
 facets = st.builds(
     Facets,
     key=st.sampled_from(["C", "Eb", "F#", None]),
@@ -44,6 +46,22 @@ def test_a_caption_states_only_facts_of_the_piece(facets, seed, pool):
     said = [phrases(pool).of(f) for f in made.facts if not key or f not in (key, mode)]
     said += [phrases(pool).of_key(key, mode)] if key else []
     assert all(any(p in made.text for p in options) for options in said), made
+
+
+@given(facets, st.integers(0, 2**32 - 1))
+def test_a_free_caption_states_only_facts_of_the_piece(facets, seed):
+    tokens = tokens_of(facets)
+    if not tokens:
+        with pytest.raises(ValueError, match="at least one"):
+            captions.free_caption(facets, np.random.default_rng(seed), ASIDES)
+        return
+    made = captions.free_caption(facets, np.random.default_rng(seed), ASIDES)
+    assert set(made.facts) <= set(captions.sayable(tokens))
+    assert 1 <= len(made.facts) <= 9
+    assert made == captions.free_caption(facets, np.random.default_rng(seed), ASIDES)
+    assert made.text.strip()
+    assert "~" not in made.text
+    assert "{" not in made.text
 
 
 def test_speed_is_left_unsaid_where_tempo_and_notes_disagree():

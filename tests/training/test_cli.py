@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from mmbert_training import pack_build
 from mmbert_training.evaluate.hand_written import Asked
-from mmbert_training.pack import HAND, UNSEEN, load_pack, pack_manifest
+from mmbert_training.pack import HAND, IMAGINED, UNSEEN, load_pack, pack_manifest
 
 from mmbert.cli import main
 from mmbert.errors import DataError
@@ -24,7 +24,7 @@ RECIPE = """
 name: toy
 model: {symbolic_dim: 16, symbolic_layers: 1, symbolic_heads: 1, symbolic_ffn: 16, dim: 16, layers: 1, heads: 1,
   ffn: 16, out_dim: 8}
-pack: {captions: 2, sources: [openhymnal]}
+pack: {captions: 2, imagined: 4, imagined_captions: 2, sources: [openhymnal]}
 log_every: 1
 stages: [{kind: words, steps: 2, batch: 8}, {kind: notes, steps: 2, batch: 8}, {kind: together, steps: 2, batch: 8}]
 """
@@ -50,6 +50,11 @@ def data(tmp_path_factory):
         z.writestr("manifest.csv", table.getvalue())
     with zipfile.ZipFile(folder / "works.csv.zip", "w") as z:
         z.writestr("works.csv", "\n".join(works))
+    with zipfile.ZipFile(folder / "text_musecoco_templates.zip", "w") as z:
+        z.writestr("base_templates.json", '{"K1": "All of it in [KEY]."}')
+        z.writestr("refined_template.json", "[]")
+    with zipfile.ZipFile(folder / "text_musiccaps.zip", "w") as z:
+        z.writestr("musiccaps.csv", "aspect_list,is_audioset_eval\n['psychedelic'],False\n['psychedelic'],False\n")
     return folder
 
 
@@ -84,7 +89,9 @@ def test_train_writes_a_checkpoint_that_loads_with_its_card(trained):
 
 def test_the_pack_holds_no_test_work_and_no_work_in_two_splits(trained):
     pack = load_pack(trained[0] / "out" / "pack")
-    assert {w["id"] for w in pack.works} == {f"t{i}" for i in range(15)}
+    assert {w["id"] for w in pack.works if w["split"] != IMAGINED} == {f"t{i}" for i in range(15)}
+    assert len(pack.split(IMAGINED)) == 4
+    assert not np.diff(pack.work_start)[pack.split(IMAGINED)].any()  # nothing to hear of them
     splits = {w["cluster"]: {v["split"] for v in pack.works if v["cluster"] == w["cluster"]} for w in pack.works}
     assert all(len(s) == 1 for s in splits.values())
     unseen = {int(w) for w in pack.sentence_work[pack.sentence_pool == UNSEEN]}

@@ -163,9 +163,9 @@ def test_hidden_instruments_are_not_read_and_percussion_is_told_by_its_pitches(t
     read = []
     note_states = stages.note_states
 
-    def remembered(model, shown, valid):
+    def remembered(model, shown, valid, recompute):
         read.append(shown[valid][:, PROGRAM])
-        return note_states(model, shown, valid)
+        return note_states(model, shown, valid, recompute=recompute)
 
     monkeypatch.setattr(stages, "note_states", remembered)
     for want in (Objectives(masked=0), Objectives()):
@@ -218,3 +218,19 @@ def test_what_mim_drops_is_no_part_of_what_it_is_told_from(toy_pack, learner, mo
     assert torch.equal(shown | dropped, bars.mask)
     assert shown.any(1).all()
     assert dropped.any(1).all()
+
+
+def test_reading_notes_again_for_the_gradient_changes_nothing(toy_pack, learner):
+    batch = Batches(toy_pack, 1, AugmentConfig(), 0.3, 2, 0.0).training(0, 0, 24, notes=True, hidden=False)
+
+    def gradients(recompute: bool) -> dict[str, torch.Tensor]:
+        learner.zero_grad()
+        states = stages.note_states(learner.model, batch.notes.octuples, batch.notes.valid, recompute=recompute)
+        stages.bars_of(learner.model, batch.notes, states).states.square().sum().backward()
+        return {n: p.grad.clone() for n, p in learner.named_parameters() if p.grad is not None}
+
+    once, twice = gradients(False), gradients(True)
+    assert once.keys() == twice.keys()
+    assert len(once) > 10
+    for name, gradient in once.items():
+        torch.testing.assert_close(twice[name], gradient, atol=1e-4, rtol=1e-4)

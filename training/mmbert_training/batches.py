@@ -16,7 +16,7 @@ from mmbert.model.facets import token_ids
 from mmbert.objectives.masked import marginals_of
 from mmbert.symbolic.octuple import FIELDS, SIZES
 from mmbert_training.augment import AugmentConfig, Change, change_facets, change_octuples, draw
-from mmbert_training.pack import HAND, KNOWN, Pack
+from mmbert_training.pack import HAND, IMAGINED, KNOWN, Pack
 from mmbert_training.recipe import Objectives, StageConfig
 
 _BAR = FIELDS.index("bar")
@@ -80,6 +80,7 @@ class Batch:
         same_text: bool [S, S].
         hidden: Sentences with hidden words, true of the pieces as they are.
         notes: The music; None where a stage does not read it.
+        rehearsal: Sentences and facets, drawn independently; None where a stage has no use for them.
     """
 
     facets: list[list[int]]
@@ -92,6 +93,7 @@ class Batch:
     same_text: Tensor
     hidden: Hidden | None
     notes: Notes | None
+    rehearsal: Batch | None = None
 
 
 class Batches:
@@ -117,6 +119,7 @@ class Batches:
         numbers = {c: i for i, c in enumerate(dict.fromkeys(w["cluster"] for w in pack.works))}
         self._cluster = np.array([numbers[w["cluster"]] for w in pack.works], np.int64)
         self._train = pack.split("train")
+        self._told = np.concatenate([self._train, pack.split(IMAGINED)])
         order = np.argsort(pack.sentence_work, kind="stable")
         bounds = np.searchsorted(pack.sentence_work[order], np.arange(len(pack.works) + 1))
         self._own = [order[a:b] for a, b in pairwise(bounds)]
@@ -128,14 +131,17 @@ class Batches:
         phrases = np.flatnonzero(pack.sentence_work < 0)
         self._saying = [phrases[pack.facts[phrases, t]] for t in range(len(TOKENS))]
 
-    def training(self, stage: int, step: int, size: int, notes: bool, hidden: bool) -> Batch:
+    def training(self, stage: int, step: int, size: int, notes: bool, hidden: bool, stream: int = 0) -> Batch:
         """The batch of one step: ``size`` augmented works of the training split with a sentence each.
 
+        Without notes, imagined pieces are among them. Batches of one step and different ``stream`` are drawn
+        independently.
         Sentences with hidden words come where ``hidden``; of pieces that were transposed or sped up only those that
         name no key and no speed are true, so that only pieces as they are have one.
         """
-        rng = np.random.default_rng(np.random.SeedSequence([self.seed, stage, step]))
-        works = rng.choice(self._train, min(size, len(self._train)), replace=False)
+        rng = np.random.default_rng(np.random.SeedSequence([self.seed, stage, step, stream]))
+        some = self._train if notes else self._told
+        works = rng.choice(some, min(size, len(some)), replace=False)
         changes = [draw(self.pack.facets[w], self.augment, rng) for w in works]
         ids = [token_ids(tokens_of(change_facets(self.pack.facets[w], c))) for w, c in zip(works, changes)]
         tokens = _several_hot(ids)
@@ -149,7 +155,10 @@ class Batches:
     def for_stage(self, stage: StageConfig, want: Objectives, number: int, step: int) -> Batch:
         """The batch of one step of a stage: with notes and hidden words where it has a use for them."""
         hidden = want.masked_text > 0 and stage.kind != "notes"
-        return self.training(number, step, stage.batch, notes=stage.kind != "words", hidden=hidden)
+        batch = self.training(number, step, stage.batch, notes=stage.kind != "words", hidden=hidden)
+        if not stage.rehearsal:
+            return batch
+        return replace(batch, rehearsal=self.training(number, step, stage.rehearsal, False, False, stream=1))
 
     def validation(self, pool: int, most: int) -> Batch:
         """At most ``most`` works of the validation split as they are, and their sentences of one pool.

@@ -1,6 +1,7 @@
 """Words for a piece, written from its facets: what the text side learns from and is measured with.
 
-Numbers are words by their class alone; nothing is said that the facets do not hold; nothing is negated.
+No statement is made that the facets do not hold; nothing is negated. Test sentences are phrases of one pool and no
+more; training hears besides what people write around facts and instead of phrases (:func:`free_caption`).
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmbert.facets import TOKENS
+from mmbert.facets import TOKENS, tokens_of
 from mmbert.text.phrases import bare
+from mmbert.types import Facets
+from mmbert_training.numbers import bars, numbered, signature
 from mmbert_training.phrases import Pool, phrases
 
 _ORDER = {token: i for i, token in enumerate(TOKENS)}
@@ -26,6 +29,8 @@ _JOINS = {
     "unseen": (", ", " / ", ", also ", " - ", " & ", " | "),
 }
 _KEYWORDS = 0.4  # share of captions that are key words and no sentence
+_NUMBERED, _SIGNED = 0.3, 0.15  # share of facts said as numbers, of keys said as signatures, in free captions
+_COUNTED = 0.15  # share of pieces of a middling number of bars of which it is told
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,32 @@ def caption(
     return Caption(_compose(_worded(facts, rng, pool), rng, pool), facts)
 
 
+def free_caption(facets: Facets, rng: np.random.Generator, aside: Sequence[str]) -> Caption:
+    """A caption in known words as people write who think of the music and not of facts.
+
+    One to nine statements, numbers for classes now and then, and up to three asides, among which the number of bars of
+    a piece that has neither few nor many.
+
+    Args:
+        facets: What is true of the piece.
+        rng: What is drawn.
+        aside: What people say beside facts (:mod:`mmbert_training.asides`, aspects of MusicCaps).
+
+    Raises:
+        ValueError: if no statement is true.
+    """
+    tokens = tokens_of(facets)
+    if not tokens:
+        raise ValueError("a caption needs at least one statement")
+    most = 9 if rng.random() < 0.5 else 4
+    facts = _choose(sayable(tokens), int(rng.integers(1, most + 1)), rng)
+    said = _worded(facts, rng, "known", facets)
+    said += [f"~{a}" for a in rng.choice(aside, min(int(rng.integers(4)), len(aside)), replace=False)]
+    counted = None if any(t.startswith("bars=") for t in tokens) else bars(facets, rng)
+    said += [counted] if counted and rng.random() < _COUNTED else []
+    return Caption(_loosely([said[i] for i in rng.permutation(len(said))], rng), facts)
+
+
 def names_caption(metadata: Mapping[str, str], rng: np.random.Generator) -> Caption | None:
     """A caption from title and composer; None where the file states neither. It makes no statement of facts."""
     title, composer = metadata.get("title", "").strip(), metadata.get("composer", "").strip()
@@ -105,15 +136,20 @@ def _choose(tokens: tuple[str, ...], wanted: int, rng: np.random.Generator) -> t
     return tuple(sorted(chosen or tokens[:1], key=_ORDER.__getitem__))
 
 
-def _worded(facts: tuple[str, ...], rng: np.random.Generator, pool: Pool) -> list[str]:
-    """One marked phrase a fact, shuffled; a key is said with its mode."""
+def _worded(
+    facts: tuple[str, ...], rng: np.random.Generator, pool: Pool, numbers_of: Facets | None = None
+) -> list[str]:
+    """One marked phrase a fact, shuffled; a key is said with its mode. With facets, some are said as numbers."""
     said, out, left = phrases(pool), [], list(facts)
     key = next((f for f in facts if f.startswith("key=")), None)
     mode = next((f for f in facts if f.startswith("mode=")), None)
     if key and mode:
-        out.append(_one(said.marked_key(key, mode), rng))
+        signed = numbers_of is not None and rng.random() < _SIGNED
+        out.append(signature(key[4:], mode[5:], rng) if signed else _one(said.marked_key(key, mode), rng))
         left = [f for f in facts if f not in (key, mode)]
-    out += [_one(said.marked(fact), rng) for fact in left]
+    for fact in left:
+        number = numbered(fact, numbers_of, rng) if numbers_of is not None and rng.random() < _NUMBERED else None
+        out.append(number or _one(said.marked(fact), rng))
     return [out[i] for i in rng.permutation(len(out))]
 
 
@@ -129,8 +165,26 @@ def _compose(said: list[str], rng: np.random.Generator, pool: Pool) -> str:
     words = " ".join([", ".join(before), noun, *behind, *(f"({other})" for other in nouns[1:])]).strip()
     if noun.endswith(("s", "music")) or rng.random() < 0.2:
         return frame.format(words)
-    article = "an" if words[0].lower() in "aeiou" else "a"
-    return frame.format(f"{article} {words}")
+    return frame.format(f"{_article(words)} {words}")
+
+
+def _loosely(said: list[str], rng: np.random.Generator) -> str:
+    """What is said with commas or without, seldom in a frame; words that stand before a noun come first or anywhere."""
+    frame = _one(phrases("known").frames, rng) if rng.random() < 0.3 else "{}"
+    join = ", " if rng.random() < 0.7 else " "
+    if rng.random() < _KEYWORDS:
+        return frame.format(join.join(bare(p) for p in said))
+    before = [p for p in said if p[0] not in "~="]
+    nouns = [bare(p) for p in said if p.startswith("=")]
+    noun = nouns[0] if nouns else _one(phrases("known").nouns, rng)
+    behind = [bare(p) for p in said if p.startswith("~") or (p.startswith("=") and bare(p) != noun)]
+    words = " ".join([*before, noun])
+    article = "" if noun.endswith(("s", "music")) or rng.random() < 0.4 else f"{_article(words)} "
+    return frame.format(article + join.join([words, *behind]))
+
+
+def _article(words: str) -> str:
+    return "an" if words[0].lower() in "aeiou" else "a"
 
 
 def _one(choices: Sequence[str], rng: np.random.Generator) -> str:

@@ -45,9 +45,10 @@ sentence or by an example.
     {command}
 
 {manifest["works"]} works ({manifest["by_split"].get("train", 0)} to learn from, the others to validate),
-{manifest["notes"]} notes, {manifest["sentences"]} sentences written from measured facts. The test split of the works
-was not read. The sentences' token states come from a frozen text model ({recipe.model.text_model}), which is no
-part of this checkpoint. Seed {recipe.seed}; one run.
+{manifest["notes"]} notes, {manifest["config"]["imagined"]} imagined pieces (facts of works mixed, without notes) and
+{manifest["sentences"]} sentences written from facts. The test split of the works was not read. The sentences' token
+states come from a frozen text model ({recipe.model.text_model}), which is no part of this checkpoint.
+Seed {recipe.seed}; one run.
 
 | stage | kind | steps | works a step | seconds |
 |---|---|---|---|---|
@@ -59,7 +60,12 @@ part of this checkpoint. Seed {recipe.seed}; one run.
 |---|---|---|
 {sources}
 
-Weights: Apache-2.0. They hold no notes of the data.
+Sentences are written for this project; for at most {manifest["config"]["borrowed"]:.0%} of the captions templates of
+MuseCoco are filled (Lu et al. 2023; microsoft/muzic, MIT, Copyright (c) Microsoft Corporation), and into
+{manifest["config"]["free"]:.0%} words are strewn that musicians noted in MusicCaps (Agostinelli et al. 2023, CC BY-SA
+4.0; its evaluation part left out).
+
+Weights: Apache-2.0. They hold no notes and no sentences of the data.
 
 ## Figures
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass as config_dataclass
 
 from mmbert.errors import DataError
@@ -24,7 +24,8 @@ from mmbert_training.manifest import OPEN
 MANIFEST, WORKS, SENTENCES = "pack.json", "works.json", "texts.json"
 MUSIC, TEXTS = "music.safetensors", "texts.safetensors"
 STATES, HIDDEN = "states.npy", "hidden.npy"  # mapped, not read: by far the largest
-VERSION = 3
+IMAGINED = "imagined"  # the split of pieces that hold facts and no notes
+VERSION = 4
 KNOWN, UNSEEN, HAND = 0, 1, 2
 _HINT = "Build it again: remove the folder and run mmbert train CONFIG --data DIR"
 
@@ -38,17 +39,31 @@ class PackConfig:
         captions: Captions a training work; a validation work has two in known and two in unseen words, and the
             hand-written questions for it.
         hidden: Captions a training work that are read once more with words hidden, for masked text.
-        names: Share of them that say title and composer instead of facts.
+        names: Share of captions that say title and composer instead of facts.
+        free: Share of captions that are written freely, with numbers and asides.
+        borrowed: Share of captions that are filled templates of the text data.
+        imagined: Pieces without notes whose facts are mixed from those of training works.
+        imagined_captions: Captions of each.
         passages: Most passages a work, spread evenly over longer ones.
-        seed: Of the captions.
+        seed: Of captions and imagined pieces.
     """
 
     sources: tuple[str, ...] = OPEN
     captions: Annotated[int, Field(ge=1, le=64)] = 8
     hidden: Annotated[int, Field(ge=0, le=64)] = 1
     names: Annotated[float, Field(ge=0, le=1)] = 0.1
+    free: Annotated[float, Field(ge=0, le=1)] = 0.5
+    borrowed: Annotated[float, Field(ge=0, le=1)] = 0.1
+    imagined: Annotated[int, Field(ge=0)] = 5000
+    imagined_captions: Annotated[int, Field(ge=1, le=64)] = 5
     passages: Annotated[int, Field(ge=1)] = 32
     seed: int = 1
+
+    @model_validator(mode="after")
+    def _shares(self) -> PackConfig:
+        if self.free + self.borrowed > 1:
+            raise ValueError("free and borrowed are shares of the same captions: together at most 1")
+        return self
 
 
 @dataclass(frozen=True)

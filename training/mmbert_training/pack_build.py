@@ -18,12 +18,15 @@ import numpy as np
 from mmbert.errors import DataError, ItemError
 from mmbert.facets import TOKENS, tokens_of
 from mmbert.types import Facets
-from mmbert_training.captions import Caption, caption, names_caption
+from mmbert_training.borrowed import Borrowed, read_borrowed
+from mmbert_training.captions import Caption, caption, free_caption, names_caption
 from mmbert_training.evaluate.hand_written import hand_written
+from mmbert_training.imagined import imagined
 from mmbert_training.manifest import Work, load_item, load_works
 from mmbert_training.pack import (
     HAND,
     HIDDEN,
+    IMAGINED,
     KNOWN,
     MANIFEST,
     MUSIC,
@@ -85,12 +88,20 @@ def build_pack(
     if not kept:
         raise DataError(str(data or "MMBERT_DATA"), "holds no work that could be read", f"Rejects by code: {rejects}")
     folder.mkdir(parents=True, exist_ok=True)
-    _save(folder / MUSIC, _music(runs))
+    _save(folder / MUSIC, _music(runs + [[]] * config.imagined))
     rows = [{"id": w.id, "source": w.source, "cluster": w.cluster, "split": w.split} for w in kept]
+    learned = [f for w, f in zip(kept, facets) if w.split == "train"]
+    if not learned:
+        raise DataError(str(data or "MMBERT_DATA"), "holds no work of the training split", "Name more sources")
+    facets += imagined(learned, config.imagined, config.seed)
+    names = [f"{IMAGINED}:{i}" for i in range(config.imagined)]
+    rows += [{"id": name, "source": IMAGINED, "cluster": name, "split": IMAGINED} for name in names]
     (folder / WORKS).write_text(
         json.dumps([r | {"facets": f.known()} for r, f in zip(rows, facets)], ensure_ascii=False)
     )
-    captions = list(_captions(kept, facets, config)) + [(-1, KNOWN, c) for c in _phrases(facets, config.seed)]
+    words = read_borrowed(data)
+    captions = [*_captions(kept, facets, config, words), *_of_imagined(facets, len(kept), config, words)]
+    captions += [(-1, KNOWN, c) for c in _phrases(config.seed)]
     _write_texts(folder, captions, _to_hide(captions, kept, config.hidden), text, config, advance)
     manifest = {
         "version": VERSION, "config": asdict(config), "text_model": text[0], "text_sha256": text[1],
@@ -137,7 +148,7 @@ def _music(runs: Sequence[Sequence[tuple[int, np.ndarray]]]) -> dict[str, np.nda
 
 
 def _captions(
-    works: Sequence[Work], facets: Sequence[Facets], config: PackConfig
+    works: Sequence[Work], facets: Sequence[Facets], config: PackConfig, words: Borrowed
 ) -> Iterator[tuple[int, int, Caption]]:
     asked = {q.work: q for q in hand_written("validation")}
     for i, (work, known) in enumerate(zip(works, facets)):
@@ -153,16 +164,34 @@ def _captions(
         for _ in range(config.captions):
             named = names_caption(work.metadata, rng) if rng.random() < config.names or not tokens else None
             if named or tokens:
-                yield i, KNOWN, named or caption(tokens, rng)
+                yield i, KNOWN, named or _told(known, config, words, rng)
 
 
-def _phrases(facets: Sequence[Facets], seed: int) -> list[Caption]:
-    """Known phrases of every statement that is true of some work, of names and keys a few; every key with its mode."""
-    true = {t for f in facets for t in tokens_of(f)}
-    seen = [t for t in TOKENS if t in true or t.startswith("key=")]  # transposition brings every key
+def _of_imagined(
+    facets: Sequence[Facets], first: int, config: PackConfig, words: Borrowed
+) -> Iterator[tuple[int, int, Caption]]:
+    for i in range(first, len(facets)):
+        rng = _rng(config.seed, f"{IMAGINED}:{i - first}")
+        for _ in range(config.imagined_captions if tokens_of(facets[i]) else 0):
+            yield i, KNOWN, _told(facets[i], config, words, rng)
+
+
+def _told(known: Facets, config: PackConfig, words: Borrowed, rng: np.random.Generator) -> Caption:
+    """A caption: borrowed, free, or phrases alone."""
+    kind = rng.random()
+    borrowed = words.caption(known, rng) if kind < config.borrowed else None
+    if borrowed:
+        return borrowed
+    if kind < config.borrowed + config.free:
+        return free_caption(known, rng, words.asides)
+    return caption(tokens_of(known), rng)
+
+
+def _phrases(seed: int) -> list[Caption]:
+    """Known phrases of every statement, of names and keys a few; every key with its mode."""
     said: list[Caption] = []
-    keyed = [(k, m) for k in seen if k.startswith("key=") for m in ("mode=major", "mode=minor")]
-    for facts in [*((t,) for t in seen), *keyed]:
+    keyed = [(k, m) for k in TOKENS if k.startswith("key=") for m in ("mode=major", "mode=minor")]
+    for facts in [*((t,) for t in TOKENS), *keyed]:
         some = phrases("known").of(facts[0]) if len(facts) == 1 else phrases("known").of_key(*facts)
         if facts[0].split("=")[0] in NAMED:
             order = _rng(seed, facts[0]).permutation(len(some))
@@ -214,7 +243,7 @@ def _to_hide(captions: Sequence[tuple[int, int, Caption]], works: Sequence[Work]
     taken: dict[int, int] = {}
     out = []
     for work, _, c in captions:
-        if work >= 0 and works[work].split == "train" and c.facts and taken.get(work, 0) < most:
+        if 0 <= work < len(works) and works[work].split == "train" and c.facts and taken.get(work, 0) < most:
             taken[work] = taken.get(work, 0) + 1
             out.append((work, c.text))
     return out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from mmbert.model.config import ModelConfig
@@ -64,6 +64,10 @@ class StageConfig:
         facet_drop: Share of single facts dropped from what the facet stream shows.
         joined: Share of the sentences that are two of one work, one behind the other.
         hide_cues: Share of pieces of which the input names no instrument and no form.
+        rehearsal: Sentences with facets alone, as in ``words``, beside each step of ``together``: without them it
+            forgets some of what many more of them taught.
+        recompute: Keep no states of the layers that read notes, and read them once more for the gradient: a batch of
+            any size in little memory, for more time.
         bf16: Compute in bfloat16 where torch's autocast does (weights and optimiser stay float32). On a CPU with
             its instructions a fifth faster where notes are read, no faster for words.
     """
@@ -77,7 +81,17 @@ class StageConfig:
     facet_drop: Share = 0.15
     joined: Share = 0.3
     hide_cues: Share = 0.3
+    rehearsal: Annotated[int, Field(ge=0)] = 0
+    recompute: bool = False
     bf16: bool = False
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> StageConfig:
+        if self.rehearsal and self.kind != "together":
+            raise ValueError(f"rehearsal is for stages of kind together, not {self.kind}")
+        if self.recompute and self.kind == "words":
+            raise ValueError("recompute is for stages that read notes, not words")
+        return self
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

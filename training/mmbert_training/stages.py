@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from mmbert.facets import TOKENS
 from mmbert.model import MmbertModel
@@ -51,7 +52,7 @@ def notes(learner: Learner, batch: Batch, stage: StageConfig, want: Objectives) 
     with torch.no_grad():
         texts = text_vectors(model, batch)
         targets = model.project(join(model, [model.encode_facets(batch.facets)]), "document")
-    bars, masked, scalars = read_notes(model, batch, want)
+    bars, masked, scalars = read_notes(model, batch, want, stage.recompute)
     joint = join(model, [bars])
     whole = model.project(joint, "document")
     window = model.project(join(model, [random_window(bars)]), "document")
@@ -68,7 +69,7 @@ def together(learner: Learner, batch: Batch, stage: StageConfig, want: Objective
     """Sentences against facets alone, notes alone or both, and windows of notes; the other objectives beside."""
     model = learner.model
     texts = text_vectors(model, batch)
-    bars, masked, scalars = read_notes(model, batch, want)
+    bars, masked, scalars = read_notes(model, batch, want, stage.recompute)
     facets = dropped(model.encode_facets(batch.facets), stage.facet_drop)
     some_facets, some_bars = either_or_both(facets, bars)
     joint = join(model, [some_facets, some_bars])
@@ -80,6 +81,8 @@ def together(learner: Learner, batch: Batch, stage: StageConfig, want: Objective
     }
     scalars |= _of_music(learner, batch, want, parts, bars, joint)
     scalars |= _masked_text(learner, batch, want, parts, [facets, bars])
+    if batch.rehearsal:
+        parts["rehearsal"] = (1.0, words(learner, batch.rehearsal, stage, want)[0])
     return _summed(parts, scalars)
 
 
@@ -150,7 +153,9 @@ def contrast(learner: Learner, texts: Tensor, documents: Tensor, batch: Batch, v
     return info_nce(similarity, positive, ignored, decoupled=want.alignment == "decoupled")
 
 
-def read_notes(model: MmbertModel, batch: Batch, want: Objectives) -> tuple[Stream, Tensor, dict[str, Tensor]]:
+def read_notes(
+    model: MmbertModel, batch: Batch, want: Objectives, recompute: bool = False
+) -> tuple[Stream, Tensor, dict[str, Tensor]]:
     """Masked notes to a stream of bars, the loss of what was masked, and its accuracy by field."""
     music = batch.notes
     if music is None:
@@ -165,7 +170,7 @@ def read_notes(model: MmbertModel, batch: Batch, want: Objectives) -> tuple[Stre
         hide = music.secret[:, None] & music.valid & (program != DRUM_PROGRAM)
         shown = shown.clone()
         shown[..., _PROGRAM] = program.masked_fill(hide, MASK_ID[_PROGRAM])
-    states = note_states(model, shown, music.valid)
+    states = note_states(model, shown, music.valid, recompute=recompute)
     if want.masked:
         chosen, true = chosen[music.valid], music.octuples[music.valid]
         asked = chosen.any(-1).nonzero()[:, 0]
@@ -233,8 +238,16 @@ def _summed(parts: dict[str, tuple[float, Tensor]], scalars: dict[str, Tensor]) 
     return loss, {name: value for name, (weight, value) in parts.items() if weight} | scalars
 
 
-def note_states(model: MmbertModel, octuples: Tensor, valid: Tensor, groups: int = 4) -> Tensor:
-    """States of the valid notes, float [notes, symbolic_dim], in order; passages of near lengths are read together."""
+def note_states(
+    model: MmbertModel, octuples: Tensor, valid: Tensor, groups: int = 4, recompute: bool = False
+) -> Tensor:
+    """States of the valid notes, float [notes, symbolic_dim], in order; passages of near lengths are read together.
+
+    With ``recompute`` the gradient reads them again, a sixteenth at a time, and memory holds the layers' states of no
+    more: batches of any size, as with cached gradients (Gao et al. 2021, "Scaling Deep Contrastive Learning Batch
+    Size under Memory Limited Setup"), whose second pass this is.
+    """
+    groups = 16 if recompute else groups
     length = valid.sum(1)
     order = torch.argsort(length, stable=True)
     found, places = [], []
@@ -243,7 +256,13 @@ def note_states(model: MmbertModel, octuples: Tensor, valid: Tensor, groups: int
         if len(rows):
             widest = int(length[rows].max())
             seen = valid[rows, :widest]
-            found.append(model.encode_passages(octuples[rows, :widest], seen)[seen])
+            args = (octuples[rows, :widest], seen)
+            read = (
+                checkpoint(model.encode_passages, *args, use_reentrant=False)
+                if recompute
+                else model.encode_passages(*args)
+            )
+            found.append(read[seen])
             places.append(place[rows, :widest][seen])
     return torch.cat(found)[torch.argsort(torch.cat(places))]
 
