@@ -201,7 +201,7 @@ def test_weights_bring_their_calibration_where_they_have_one(tiny_weights: Path,
     assert bare.calibration is None
     folder = tmp_path / "weights"
     shutil.copytree(tiny_weights, folder)
-    made = Calibration(np.zeros(32, np.float32), np.eye(32, dtype=np.float32), bare.language(["a jig"]), 0.5)
+    made = Calibration(np.zeros(32, np.float32), np.eye(32, dtype=np.float32), bare.language(["a jig"]), 0.05, 0.5)
     made.save(folder, bare.fingerprint)
     found = Embedder.from_pretrained(folder)
     assert found.fingerprint == bare.fingerprint

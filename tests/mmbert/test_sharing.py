@@ -92,7 +92,9 @@ def test_a_library_as_it_is_opened_judges_vague_words(tunes: Path, tiny_weights:
     embedder = Embedder.from_pretrained(weights)
     build_library(path, [tunes], embedder)
     music = embedder.language(["wistful mood"])
-    Calibration(np.zeros(32, np.float32), np.eye(32, dtype=np.float32), music, 0.9).save(weights, embedder.fingerprint)
+    Calibration(np.zeros(32, np.float32), np.eye(32, dtype=np.float32), music, 0.05, 0.9).save(
+        weights, embedder.fingerprint
+    )
     with Library.open(path, weights) as library:
         assert not library.search("wistful mood").nothing_fits
         assert library.search("error 404 page").nothing_fits
