@@ -18,6 +18,9 @@ from mmbert.retrieval.example import Like, read_example, read_item
 from mmbert.retrieval.names import Names, names_of
 from mmbert.retrieval.order import checked_order
 from mmbert.retrieval.search import search
+from mmbert.retrieval.tune_index import TuneIndex
+from mmbert.retrieval.tune_search import checked_tune, read_tune, search_tune, tune_query
+from mmbert.retrieval.typed_notes import typed_notes
 from mmbert.retrieval.understand import as_it_stands, understand
 from mmbert.sharing import SharedEmbedder
 from mmbert.store import Generation, open_library
@@ -147,6 +150,10 @@ class Library:
         music = pieces.kind != "text"  # a text called "notes" makes no title of that word
         return names_of(pieces.composer[music], pieces.title[music])
 
+    @cached_property
+    def _tunes(self) -> TuneIndex:
+        return TuneIndex(*self.generation.melodies())
+
     def search(
         self,
         words: str | None = None,
@@ -202,6 +209,40 @@ class Library:
             folder=folder,
             order=checked_order(order),
         )
+
+    def find_tune(
+        self,
+        melody: Like | None = None,
+        *,
+        notes: str | None = None,
+        where: str | Sequence[str | Condition] = (),
+        folder: str | None = None,
+        limit: int = 10,
+    ) -> Answer:
+        """Find the pieces that a tune comes from: in any key, faster or slower, with some notes wrong or missing.
+
+        Args:
+            melody: A file of notes (the melody of its first piece), or an :class:`~mmbert.types.Item`.
+            notes: Or notes as text: ``D4 E4 F#4 A4``, or ABC.
+            where: Conditions that must hold.
+            folder: Only pieces whose file lies in this folder, or deeper.
+            limit: Hits wanted. Versions of one piece share a hit.
+
+        Returns:
+            Hits of type :class:`~mmbert.types.TuneHit`, best first; each begins at the bar where the tune does.
+
+        Raises:
+            UsageError: not exactly one tune was given, or it is none.
+            ItemError: the file cannot be read.
+            LibraryError: the library was built before melodies were kept.
+        """
+        if (melody is None) == (notes is None):
+            raise UsageError("tune", "is not there" if notes is None else "was given twice", "Give melody or notes")
+        if limit < 1:
+            raise UsageError("limit", f"is {limit}", "Ask for at least one hit")
+        tune = read_tune(melody) if melody is not None else checked_tune(typed_notes(notes or ""))
+        query = tune_query(all_of(where), _shown(melody), notes or "")
+        return search_tune(self.generation, self._tunes, tune, query, limit=limit, folder=folder)
 
     def pieces(self, where: str | Sequence[str | Condition] = (), modality: Kind | None = None) -> list[Piece]:
         """All pieces, or those that fit conditions, in the library's order.

@@ -366,6 +366,24 @@ class Hit:
 
 
 @dataclass(frozen=True)
+class TuneHit(Hit):
+    """A piece that a tune is found in.
+
+    Attributes:
+        transposed_by: Semitones that bring the piece to the pitch of the tune as it was asked for.
+        stretched_by: Factor that brings the piece's note lengths, in quarter notes, to those of the tune; None where
+            the tune has none.
+    """
+
+    transposed_by: int = 0
+    stretched_by: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The hit as in ``--json``, with both."""
+        return super().to_json() | {"transposed_by": self.transposed_by, "stretched_by": self.stretched_by}
+
+
+@dataclass(frozen=True)
 class Answer:
     """All hits of one question.
 

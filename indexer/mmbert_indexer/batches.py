@@ -135,7 +135,8 @@ class Work:
                 refused.append((result.stage, result.code, result.fault, result.hint))
                 continue
             self.stages.beside("parse", result.parse_seconds)
-            self.ledger.add_piece(key, self.maker, result.number, result.kind, _words(result.metadata))
+            words, melody = _words(result.metadata), result.melody.tobytes()
+            self.ledger.add_piece(key, self.maker, result.number, result.kind, words, melody)
             if result.ready is not None and result.number not in self._known(key.sha256):
                 self._add(key, result)
                 yield

@@ -25,6 +25,8 @@ CREATE TABLE IF NOT EXISTS parse(sha256 BLOB, suffix TEXT, context TEXT, reader 
   PRIMARY KEY(sha256, suffix, context, reader)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS piece(sha256 BLOB, suffix TEXT, context TEXT, reader TEXT, number INT, kind TEXT,
   metadata TEXT, PRIMARY KEY(sha256, suffix, context, reader, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS melody(sha256 BLOB, suffix TEXT, context TEXT, reader TEXT, number INT, notes BLOB,
+  PRIMARY KEY(sha256, suffix, context, reader, number));
 CREATE TABLE IF NOT EXISTS vector(sha256 BLOB, number INT, fingerprint TEXT, reader TEXT, error TEXT,
   shard INT, "row" INT, windows INT, crc32 INT, places BLOB, facets TEXT,
   PRIMARY KEY(sha256, number, fingerprint)) WITHOUT ROWID;
@@ -87,6 +89,15 @@ class VectorRow:
     places: bytes = b""
     facets: str = ""
     error: str | None = None
+
+
+@dataclass(frozen=True)
+class ReadPiece:
+    """What a reader found: the kind, what the file states in words, and the melody as ``TUNE_NOTE`` bytes."""
+
+    kind: str
+    metadata: dict[str, str]
+    melody: bytes
 
 
 @dataclass(frozen=True)
@@ -177,11 +188,19 @@ class Ledger:
         values = {"sha256": sha256, "fingerprint": maker.fingerprint, "reader": maker.reader}
         return {number for (number,) in self.connection.execute(statement, values)}
 
-    def add_piece(self, key: Key, maker: Maker, number: int, kind: str, metadata: dict[str, str]) -> None:
-        """A piece that a reader found."""
+    def add_piece(
+        self, key: Key, maker: Maker, number: int, kind: str, metadata: dict[str, str], melody: bytes = b""
+    ) -> None:
+        """A piece that a reader found; its melody as ``TUNE_NOTE``."""
         words = json.dumps(metadata, sort_keys=True)
         values = [key.sha256, key.suffix, key.context, maker.reader, number, kind, words]
         self.connection.execute("INSERT OR REPLACE INTO piece VALUES(?,?,?,?,?,?,?)", values)
+        # A reading that was cut off may have left other notes; what has none needs no row.
+        self.connection.execute(
+            "DELETE FROM melody WHERE sha256=? AND suffix=? AND context=? AND reader=? AND number=?", values[:5]
+        )
+        if melody:
+            self.connection.execute("INSERT INTO melody VALUES(?,?,?,?,?,?)", [*values[:5], melody])
 
     def add_parse(self, key: Key, maker: Maker, rejects: list[tuple[str, str, str, str]]) -> None:
         """A content that was read to its end, and what was refused on the way."""
@@ -246,7 +265,7 @@ class Ledger:
         kept = list(kept)
         marks = ",".join("?" * len(kept))
         self.connection.execute(f"DELETE FROM vector WHERE fingerprint NOT IN ({marks})", kept)
-        for table in ("parse", "piece"):
+        for table in ("parse", "piece", "melody"):
             self.connection.execute(f"DELETE FROM {table} WHERE reader<>?", [reader])
 
     # ---- for publishing -------------------------------------------------------------------------------
@@ -257,13 +276,14 @@ class Ledger:
             self.connection.execute("SELECT sha256, path, size, suffix, context FROM file ORDER BY sha256, path")
         )
 
-    def pieces_of(self, key: Key, reader: str) -> dict[int, tuple[str, dict[str, str]]]:
-        """number -> (kind, metadata) of the pieces that were read; empty where reading was not finished."""
-        statement = """SELECT i.number, i.kind, i.metadata
+    def pieces_of(self, key: Key, reader: str) -> dict[int, ReadPiece]:
+        """number -> the pieces that were read; empty where reading was not finished."""
+        statement = """SELECT i.number, i.kind, i.metadata, m.notes
           FROM parse p JOIN piece i USING(sha256, suffix, context, reader)
+          LEFT JOIN melody m USING(sha256, suffix, context, reader, number)
           WHERE p.sha256=? AND p.suffix=? AND p.context=? AND p.reader=?"""
         rows = self.connection.execute(statement, [key.sha256, key.suffix, key.context, reader])
-        return {number: (kind, json.loads(metadata)) for number, kind, metadata in rows}
+        return {number: ReadPiece(kind, json.loads(words), notes or b"") for number, kind, words, notes in rows}
 
     def refusals_of(self, key: Key, reader: str) -> list[tuple[str, str, str, str]]:
         """(stage, code, fault, hint) of what a reader refused."""

@@ -26,6 +26,7 @@ class LivePiece:
         files: (path as bytes, size) of every file that holds it, in order.
         of_many: Whether the file holds several pieces.
         vectors: Where they lie.
+        melody: Its melody, ``mmbert.symbolic.tune_line.TUNE_NOTE`` as bytes; empty where it has none.
     """
 
     uid: str
@@ -36,6 +37,7 @@ class LivePiece:
     files: tuple[tuple[bytes, int], ...]
     of_many: bool
     vectors: VectorRow
+    melody: bytes = b""
 
 
 def live(ledger: Ledger, maker: Maker, rejects: list[Reject]) -> Iterator[LivePiece]:
@@ -64,10 +66,11 @@ def _content(
             for path, _, _ in holding:
                 rejects.append(Reject(os.fsdecode(path), sha256.hex(), *json.loads(row.error)))
         elif row is not None:
-            kind, metadata = pieces[number]
+            piece = pieces[number]
             where = tuple((path, size) for path, size, _ in holding)
             uid = f"{sha256.hex()[:32]}-{number}"
-            yield LivePiece(uid, sha256, number, kind, metadata, where, len(pieces) > 1, row)
+            of_many = len(pieces) > 1
+            yield LivePiece(uid, sha256, number, piece.kind, piece.metadata, where, of_many, row, piece.melody)
 
 
 def count_files(ledger: Ledger) -> int:

@@ -6,14 +6,17 @@ import functools
 import hashlib
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 import mmbert
 from mmbert.errors import ItemError, MissingExtraError
 from mmbert.items import load_items
 from mmbert.prepare import Prepared, prepare
 from mmbert.symbolic.score import Score
+from mmbert.symbolic.tune_line import TUNE_NOTE, tune_line
 from mmbert.types import Item, Kind
 from mmbert_indexer.scan import FileState, hashed, look
 
@@ -64,6 +67,7 @@ class Found:
         ready: The piece for the model, or why it cannot be embedded; None where its number was known.
         parse_seconds: What reading it took.
         score: Its notes, of the first piece of a file that is to be shown.
+        melody: Its melody, ``TUNE_NOTE`` [n]; empty where it has none.
     """
 
     number: int
@@ -72,6 +76,7 @@ class Found:
     ready: Prepared | ItemError | None
     parse_seconds: float
     score: Score | None = None
+    melody: np.ndarray = field(default_factory=lambda: np.zeros(0, TUNE_NOTE))
 
 
 def results(request: Request) -> Iterator[Found | ItemError]:
@@ -96,7 +101,11 @@ def results(request: Request) -> Iterator[Found | ItemError]:
         ready = None if named else _ready(piece, request.kinds)
         score = piece.score if request.to_show and not given else None
         given = True
-        yield Found(piece.source.number, piece.kind, piece.metadata, ready, seconds, score)
+        melody = np.zeros(0, TUNE_NOTE) if request.to_show else _melody(piece)
+        if isinstance(melody, ItemError):
+            yield melody
+            continue
+        yield Found(piece.source.number, piece.kind, piece.metadata, ready, seconds, score, melody)
 
 
 def _ready(item: Item, kinds: frozenset[str]) -> Prepared | ItemError:
@@ -108,6 +117,15 @@ def _ready(item: Item, kinds: frozenset[str]) -> Prepared | ItemError:
         raise
     except Exception as e:
         return _mistake(str(item.source.path), "could not be measured", e, "encode")
+
+
+def _melody(item: Item) -> np.ndarray | ItemError:
+    try:
+        return np.zeros(0, TUNE_NOTE) if item.score is None else tune_line(item.score)
+    except MemoryError:
+        raise
+    except Exception as e:
+        return _mistake(str(item.source.path), "has a melody that could not be found", e, "encode")
 
 
 def _read(state: FileState) -> Iterator[Item | ItemError]:

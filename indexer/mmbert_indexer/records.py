@@ -61,6 +61,8 @@ class RecordsWriter:
             for i, (start_s, end_s, *bars) in enumerate(places)
         ]
         self._db.executemany("INSERT INTO window VALUES(?,?,?,?,?,?,?)", rows)
+        if piece.melody:
+            self._db.execute("INSERT INTO melody VALUES(?,?)", [row, piece.melody])
         lists = {(name, value, row) for name in ("instruments", "families") for value in known.get(name, ())}
         self._db.executemany("INSERT INTO facet VALUES(?,?,?)", sorted(lists))
         self._add_words(row, piece, facets)

@@ -19,6 +19,7 @@ from mmbert.errors import ItemError
 from mmbert.items.limits import LIMITS
 from mmbert.prepare import Prepared
 from mmbert.symbolic.score import KEY, METRE, NOTE, TEMPO, Part, Score
+from mmbert.symbolic.tune_line import TUNE_NOTE
 from mmbert.symbolic.windows import PASSAGE_NOTES
 from mmbert.text.chunks import CHUNK
 from mmbert.types import Facets, Item, Kind, Place, Source
@@ -106,6 +107,8 @@ def _head(message: Found | ItemError | FileChanged | OSError, arrays: list[bytes
             head["refused"] = _error_head(message.ready)
         if message.score is not None:
             head["score"] = _score_head(message.score, arrays)
+        head["melody"] = len(message.melody)
+        arrays.append(np.ascontiguousarray(message.melody, dtype=TUNE_NOTE).tobytes())
         return head
     if isinstance(message, ItemError):
         return {"is": "refused", "refused": _error_head(message)}
@@ -122,11 +125,12 @@ def _message(head: dict[str, Any], take: Callable[[int], bytes]) -> Any:
         elif "refused" in head:
             ready = _error(head["refused"])
         score = _score(head["score"], take) if "score" in head else None
+        melody = _melody(head["melody"], take)
         number, kind, metadata = int(head["number"]), head["kind"], head["metadata"]
         words = isinstance(metadata, dict) and all(isinstance(v, str) for v in metadata.values())
         if number < 0 or kind not in get_args(Kind) or not words:
             raise BadFrame("a piece that cannot be")
-        return Found(number, kind, metadata, ready, float(head["parse_seconds"]), score)
+        return Found(number, kind, metadata, ready, float(head["parse_seconds"]), score, melody)
     if head["is"] == "refused":
         return _error(head["refused"])
     if head["is"] == "changed":
@@ -134,6 +138,18 @@ def _message(head: dict[str, Any], take: Callable[[int], bytes]) -> Any:
     if head["is"] == "gone":
         return OSError(int(head["errno"]), head["strerror"])  # of the class that belongs to the number
     return head
+
+
+def _melody(rows: int, take: Callable[[int], bytes]) -> np.ndarray:
+    if not 0 <= rows <= MOST_ARRAY // TUNE_NOTE.itemsize:
+        raise BadFrame(f"{rows} rows")
+    line = np.frombuffer(take(rows * TUNE_NOTE.itemsize), dtype=TUNE_NOTE)
+    times = np.stack([line[name].astype(np.float64) for name in ("onset", "second", "duration")])
+    if not (
+        np.isfinite(times).all() and (times >= 0).all() and (line["bar"] >= 0).all() and (line["pitch"] < 128).all()
+    ):
+        raise BadFrame("a melody that cannot be")
+    return line
 
 
 def _error_head(error: ItemError) -> list[str]:

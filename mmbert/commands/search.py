@@ -22,6 +22,10 @@ def search(
     library: Annotated[Path, typer.Argument(help="The library's folder.")],
     words: Annotated[str | None, typer.Argument(help='What to look for, such as "a lively jig in D major".')] = None,
     like: Annotated[str | None, typer.Option(help="An example: a file, or the id of a piece.")] = None,
+    melody: Annotated[
+        str | None, typer.Option(help="A tune to find: a file of notes; its melody is looked for.")
+    ] = None,
+    notes: Annotated[str | None, typer.Option(help='Or the tune as notes: "D4 E4 F#4 A4", or ABC.')] = None,
     queries: Annotated[Path | None, typer.Option(help="A file with one question a line; all are answered.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Hits a question; more than there are gives all.")] = 10,
     where: Annotated[
@@ -34,9 +38,12 @@ def search(
     weights: Annotated[str | None, typer.Option(help="Weights that the library was built with.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find pieces by words, by an example, or by both ("like this, but slower")."""
+    """Find pieces by words, by an example, or by both ("like this, but slower"); or by a tune in any key."""
     if queries is not None and words is not None:
         raise UsageError("--queries", "and a question in words exclude each other", "Give one of the two")
+    if melody is not None or notes is not None:
+        given = {"words": words, "--like": like, "--queries": queries, "--modality": modality}
+        _refuse_beside_a_tune(given | ({} if order == "best" else {"--order": order}), melody, notes)
     from mmbert.api import Library
 
     asked: dict[str, Any] = {
@@ -44,6 +51,10 @@ def search(
     }  # fmt: skip
     lines = _lines(queries) if queries is not None else None
     with Library.open(library, weights) as opened:
+        if melody is not None or notes is not None:
+            answer = opened.find_tune(melody, notes=notes, where=asked["where"], limit=limit)
+            print_json(answer.to_json()) if as_json else _show(answer)
+            return
         for question in [words] if lines is None else lines:
             unasked = lines is not None and _is_empty(question, asked)
             with if_slow("Loading the model ..."):  # nothing but the first question in words takes so long
@@ -52,6 +63,14 @@ def search(
                 print_json(answer.to_json())
             else:
                 _show(answer)
+
+
+def _refuse_beside_a_tune(given: dict[str, Any], melody: str | None, notes: str | None) -> None:
+    if melody is not None and notes is not None:
+        raise UsageError("--notes", "and --melody exclude each other", "Give the tune once")
+    name = "--melody" if melody is not None else "--notes"
+    if other := next((n for n, value in given.items() if value is not None), None):
+        raise UsageError(other, f"and {name} exclude each other", f"Beside {name} only --where and --limit say more")
 
 
 def _lines(path: Path) -> list[str | None]:

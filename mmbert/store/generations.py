@@ -109,6 +109,18 @@ class Generation:
         """(piece row, bm25; higher is better) of pieces that hold any of the terms in their words."""
         return self._records.full_text(terms, limit)
 
+    def melodies(self) -> tuple[np.ndarray, np.ndarray]:
+        """Notes of each piece's melody, int64 [n_pieces], and all of them, ``TUNE_NOTE`` [N], in order of piece.
+
+        Raises:
+            LibraryError: the library was built before melodies were kept.
+        """
+        if (kept := self._records.melodies()) is None:
+            library = self.folder.parent.parent
+            hint = f"Run: mmbert index build {library}  (its files are read again, nothing is embedded again)"
+            raise LibraryError(str(library), "was built before tunes could be found in a library", hint)
+        return kept
+
     def rejects(self) -> list[dict[str, str]]:
         """Every file that was not indexed, and why."""
         size = os.fstat(self._rejects.fileno()).st_size

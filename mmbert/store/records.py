@@ -17,9 +17,11 @@ from mmbert.facets import from_mapping
 from mmbert.store.columns import Columns
 from mmbert.store.manifest import DamageError
 from mmbert.store.schema import TEXT_COLUMNS
+from mmbert.symbolic.tune_line import TUNE_NOTE
 from mmbert.types import Condition, Facets, Place
 
 TERMS_AT_MOST, TERM_LENGTH = 64, 200  # of one question
+_MELODIES = "SELECT m.notes FROM piece p LEFT JOIN melody m ON m.piece_id=p.id ORDER BY p.id"
 KEYS_AT_ONCE = 500  # variables of one statement; every SQLite takes 999
 
 
@@ -140,6 +142,21 @@ class Records:
         """Where in their pieces some windows lie."""
         statement = 'SELECT "row", start_s, end_s, start_bar, end_bar FROM window'
         return {row: Place(*place) for row, *place in self._each(statement, window_rows, key='"row"')}
+
+    def melodies(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """(notes of each piece's melody, int64 [n_pieces]; all of them, ``TUNE_NOTE`` [N]); None where none are kept.
+
+        Raises:
+            DamageError: what is kept are no melodies.
+        """
+        if not self._all("SELECT 1 FROM sqlite_master WHERE type='table' AND name='melody'"):
+            return None
+        kept = [notes or b"" for (notes,) in self._all(_MELODIES)]
+        try:
+            notes = np.frombuffer(b"".join(kept), TUNE_NOTE)
+        except ValueError as e:
+            raise DamageError("records.sqlite holds a melody that is none") from e
+        return np.array([len(some) for some in kept], np.int64) // TUNE_NOTE.itemsize, notes
 
     def _each(self, statement: str, rows: Iterable[int], *, key: str = "id", order: str = "") -> list[tuple]:
         """Rows of a table by their key: one statement for as many as SQLite takes at once."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from mmbert.facets import FACETS
 
-SCHEMA = 1
+SCHEMA = 2  # 2: melodies
 _TYPES = {"number": "REAL", "flag": "INT"}
 # name -> weight of a match in bm25; the columns of the full text, in this order
 TEXT_COLUMNS = {
@@ -33,6 +33,7 @@ CREATE TABLE piece(
 CREATE TABLE file(piece_id INT NOT NULL, path BLOB NOT NULL, path_shown TEXT NOT NULL, size INT NOT NULL);
 CREATE TABLE window("row" INTEGER PRIMARY KEY, piece_id INT NOT NULL, n INT NOT NULL,
   start_s REAL, end_s REAL, start_bar INT, end_bar INT);
+CREATE TABLE melody(piece_id INTEGER PRIMARY KEY, notes BLOB NOT NULL);  -- mmbert.symbolic.tune_line.TUNE_NOTE
 CREATE TABLE facet(name TEXT, value TEXT, piece_id INT, PRIMARY KEY(name, value, piece_id)) WITHOUT ROWID;
 CREATE VIRTUAL TABLE fts USING fts5({", ".join(TEXT_COLUMNS)}, content='',
   tokenize='unicode61 remove_diacritics 2', prefix='2 3');

@@ -11,7 +11,7 @@ import typer
 
 from mmbert.console import JsonOption, clean, print_json, stdout_console
 from mmbert.errors import UsageError
-from mmbert_training.evaluate import EVALUATIONS, WITH_SPLIT
+from mmbert_training.evaluate import EVALUATIONS, WITH_QUERIES, WITH_SPLIT
 
 app = typer.Typer(add_completion=False)
 EvaluationSplit = Literal["test", "validation"]
@@ -27,6 +27,10 @@ def evaluate(
         EvaluationSplit | None,
         typer.Option(help=f"Of {', '.join(WITH_SPLIT)}: test, or validation to choose by. [default: test]"),
     ] = None,
+    queries: Annotated[
+        int | None,
+        typer.Option(min=1, help=f"Of {', '.join(WITH_QUERIES)}: questions of each kind at most, for a quick look."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run one evaluation."""
@@ -39,6 +43,10 @@ def evaluate(
         if name not in WITH_SPLIT:
             raise UsageError("--split", f"{name} has one set of works alone", f"It is for {', '.join(WITH_SPLIT)}")
         options["split"] = split
+    if queries is not None:
+        if name not in WITH_QUERIES:
+            raise UsageError("--queries", f"{name} asks what it asks", f"It is for {', '.join(WITH_QUERIES)}")
+        options["queries"] = queries
     result = import_module(EVALUATIONS[name][0]).run(data, weights, **options)
     if as_json:
         print_json({"evaluation": name, **result})

@@ -1,6 +1,7 @@
 """Evaluations: one module each, with ``run(data, weights) -> dict``. The table says which there are.
 
-Those of :data:`WITH_SPLIT` also take ``split``, ``test`` or ``validation``.
+Those of :data:`WITH_SPLIT` also take ``split``, ``test`` or ``validation``; those of :data:`WITH_QUERIES`
+``queries``, how many questions of each kind to ask at most.
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ EVALUATIONS: dict[str, tuple[str, str]] = {
         "mmbert_training.evaluate.text_to_music",
         "Finding pieces by words, against simple rows and an oracle",
     ),
+    "tune-finding": (
+        "mmbert_training.evaluate.tune_finding",
+        "Finding the tune that a few notes come from, some of them wrong, in any key and tempo",
+    ),
     "understanding": ("mmbert_training.evaluate.understanding", "Sentences to the exact set of what was understood"),
 }
 WITH_SPLIT = ("text-to-music",)
+WITH_QUERIES = ("tune-finding",)

@@ -1,0 +1,108 @@
+"""Which pieces a tune comes from: scan every place, align the likely ones, keep the best of each piece."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from mmbert.retrieval.tune_align import MEETS_NONE, NOTE, align, costs, lengths_agree
+from mmbert.retrieval.tune_index import LONGEST, MARGIN, Tune, TuneIndex
+from mmbert.retrieval.tune_scan import scan
+
+LENGTHS_WEIGHT = 4.0  # notes: what lengths that agree throughout are worth
+_ALIGNED = 40_000  # places whose lengths are compared
+_STRETCH, _STRETCHES = 12, 8  # a longer tune is looked for by so many stretches of so many notes
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Where a tune lies in the pieces that have it, best piece first; of equal ones in order of piece.
+
+    Attributes:
+        asked: Notes that were looked for.
+        piece: int64 [P].
+        score: Notes' worth of agreement, of pitches and of lengths, float64 [P].
+        right: Notes of the tune that meet one of the same pitch, int64 [P].
+        first: Number of the melody's note that the tune begins at, counted over all melodies, int64 [P].
+        last: And ends at.
+        shift: Semitones from the tune to the piece, int64 [P].
+        slower: Octaves of time from the tune to the piece, float64 [P]; NaN where lengths say nothing.
+        agreement: Of the lengths, 0 to 1, float64 [P]; NaN without lengths.
+    """
+
+    asked: int
+    piece: np.ndarray
+    score: np.ndarray
+    right: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    shift: np.ndarray
+    slower: np.ndarray
+    agreement: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.piece)
+
+    def kept(self, which: np.ndarray) -> Found:
+        """Some of the pieces; ``which`` as NumPy indexes."""
+        columns = {f.name: getattr(self, f.name)[which] for f in fields(self) if f.name != "asked"}
+        return replace(self, **columns)
+
+
+def find(index: TuneIndex, tune: Tune) -> Found:
+    """The best place of every piece that has one.
+
+    A tune of more than ``LONGEST`` notes is looked for by eight stretches of twelve notes, evenly spread; a piece
+    counts by what is found of all of them, and its place is that of its best stretch.
+    """
+    if len(tune) <= LONGEST:
+        return _find(index, tune)
+    starts = np.unique(np.linspace(0, len(tune) - _STRETCH, _STRETCHES).astype(int))
+    parts = [_find(index, tune.part(int(start), int(start) + _STRETCH)) for start in starts]
+    total, right = np.zeros(len(index)), np.zeros(len(index), np.int64)
+    for part in parts:
+        total[part.piece] += part.score
+        right[part.piece] += part.right
+    columns = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Found) if f.name != "asked"}
+    every = Found(asked=_STRETCH * len(parts), **columns)
+    order = np.lexsort((every.piece, -every.score, -total[every.piece]))
+    best = every.kept(order[_first_of_each(every.piece[order])])
+    return replace(best, score=total[best.piece], right=right[best.piece])
+
+
+def _find(index: TuneIndex, tune: Tune) -> Found:
+    pitch = tune.pitch.astype(np.int64)
+    places = scan(index, pitch)
+    cost = costs(index, pitch, places)
+    at_most = np.cumsum(np.bincount(cost, minlength=1))
+    places = places.kept(cost <= max(int(cost.min(initial=127)), int((at_most <= _ALIGNED).sum()) - 1))
+    alignment = align(index, pitch, places)
+    score = len(tune) - alignment.cost / NOTE
+    agreement = slower = np.full(len(places), np.nan)
+    if tune.onset is not None:
+        agreement, slower = lengths_agree(index, tune, places, alignment)
+        score = score + LENGTHS_WEIGHT * agreement
+    score = np.round(score, 6)
+    order = np.lexsort((places.start, places.piece, -score))
+    chosen = order[_first_of_each(places.piece[order])]
+    met, shift = alignment.met[:, chosen], places.shift[chosen].astype(np.int64)
+    piece, note = places.piece[chosen].astype(np.int64), places.start[chosen] + met
+    meets = (met != MEETS_NONE) & (note >= index.start[piece]) & (note < index.start[piece + 1])
+    same = meets & (index.pitch[np.where(meets, note, 0) + MARGIN] - shift == pitch[:, None])
+    return Found(
+        asked=len(tune),
+        piece=piece,
+        score=score[chosen],
+        right=same.sum(axis=0),
+        first=np.where(meets, note, index.n_notes).min(axis=0, initial=index.n_notes),
+        last=np.where(meets, note, -1).max(axis=0, initial=-1),
+        shift=shift,
+        slower=slower[chosen].astype(np.float64),
+        agreement=agreement[chosen].astype(np.float64),
+    )
+
+
+def _first_of_each(pieces: np.ndarray) -> np.ndarray:
+    """Where each piece comes first, in the order in which they come, int64."""
+    return np.sort(np.unique(pieces, return_index=True)[1])

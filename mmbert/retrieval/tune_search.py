@@ -1,0 +1,178 @@
+"""A tune to the pieces it comes from, as hits: which bars, how many notes agree, how far the key and the tempo are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmbert.errors import UsageError
+from mmbert.retrieval.calibrate import shares_beaten
+from mmbert.retrieval.conditions import allowed, lies_in
+from mmbert.retrieval.example import Like, read_item
+from mmbert.retrieval.tune_find import Found, find
+from mmbert.retrieval.tune_index import Tune, TuneIndex
+from mmbert.retrieval.versions import fold_versions
+from mmbert.symbolic.tune_line import tune_line
+from mmbert.types import Answer, Condition, Facets, Place, Query, TuneHit
+
+if TYPE_CHECKING:
+    from mmbert.store import Generation
+
+LEAST = 3  # notes: two are one interval, which every piece has
+ENOUGH = 0.7  # of the notes must agree, else nothing fits
+_LENGTHS_AGREE = 0.8
+_INTERVALS = (
+    "", "a semitone", "a whole tone", "a minor third", "a major third", "a fourth", "a tritone", "a fifth",
+    "a minor sixth", "a major sixth", "a minor seventh", "a major seventh", "an octave",
+)  # fmt: skip
+
+
+def read_tune(like: Like) -> Tune:
+    """The melody of a file (of its first piece) or an item.
+
+    Raises:
+        UsageError: there is no such file, or nothing in it is a tune.
+        ItemError: it cannot be read.
+    """
+    item = read_item(like)
+    name = str(item.source.path)
+    if item.score is None:
+        raise UsageError(name, f"is a {item.kind}", "A tune is found by its notes: give MIDI, MusicXML or ABC")
+    line = tune_line(item.score)
+    if not len(line):
+        drums = len(item.score.notes) and item.score.notes["is_drum"].all()
+        fault = "holds drums alone" if drums else "holds no melody"
+        raise UsageError(name, fault, "A tune needs notes with a pitch")
+    return checked_tune(Tune.of(line), name)
+
+
+def checked_tune(tune: Tune, name: str = "notes") -> Tune:
+    """The tune, if it is long enough to be looked for.
+
+    Raises:
+        UsageError: naming ``name``.
+    """
+    if len(tune) < LEAST:
+        count = "one note" if len(tune) == 1 else f"{len(tune)} notes"
+        fault = f"{'are' if name == 'notes' else 'holds'} {count}"
+        raise UsageError(name, fault, f"Give at least {LEAST}; from eight on a tune can be told from others")
+    return tune
+
+
+def search_tune(
+    generation: Generation,
+    index: TuneIndex,
+    tune: Tune,
+    query: Query,
+    *,
+    limit: int = 10,
+    folder: str | None = None,
+) -> Answer:
+    """Find the pieces that a tune comes from.
+
+    Args:
+        generation: The open library.
+        index: Its melodies.
+        tune: What is looked for.
+        query: As shown; its conditions exclude.
+        limit: Hits wanted. Versions of one piece share a hit.
+        folder: Only pieces whose file lies in this folder.
+
+    Returns:
+        Hits best first. A hit's ``score`` is the share of random pieces in which the tune is found less well.
+        ``nothing_fits`` where in the best hit fewer than seven notes in ten agree.
+    """
+    keep = allowed(generation, query.conditions)
+    if folder is not None:
+        keep &= lies_in(generation.pieces.path, folder)
+    found = find(index, tune)
+    score = np.full(generation.n_pieces, -np.inf)
+    score[found.piece] = found.score
+    shares = shares_beaten(score)
+    found = found.kept(keep[found.piece])
+    place = {int(row): i for i, row in enumerate(found.piece)}
+    groups = fold_versions(generation, found.piece.astype(np.int64), limit)
+    facets = generation.facets_of([row for row, _ in groups])
+    hits = tuple(
+        _hit(generation, index, found, place[row], rank, float(shares[row]), facets[row], versions)
+        for rank, (row, versions) in enumerate(groups, 1)
+    )
+    nothing = not hits or found.right[place[groups[0][0]]] < ENOUGH * found.asked
+    return Answer(query, hits, bool(nothing), int(keep.sum()))
+
+
+def _hit(
+    generation: Generation,
+    index: TuneIndex,
+    found: Found,
+    i: int,
+    rank: int,
+    share: float,
+    facets: Facets,
+    versions: Sequence[int],
+) -> TuneHit:
+    row, pieces = int(found.piece[i]), generation.pieces
+    slower = float(found.slower[i])
+    stretched = None if np.isnan(slower) else float(2.0**-slower)
+    place = _place(index, int(found.first[i]), int(found.last[i]), facets)
+    return TuneHit(
+        id=str(pieces.uid[row]),
+        rank=rank,
+        similarity=None,
+        score=share,
+        path=str(pieces.path[row]),
+        number=int(pieces.number[row]),
+        title=str(pieces.title[row]),
+        modality=pieces.kind[row],
+        place=place,
+        facets=facets,
+        why=_why(found, i, place, stretched),
+        versions=tuple(str(pieces.uid[r]) for r in versions),
+        transposed_by=-int(found.shift[i]),
+        stretched_by=stretched,
+    )
+
+
+def _place(index: TuneIndex, first: int, last: int, facets: Facets) -> Place:
+    begin, end = index.notes[first], index.notes[last]
+    quarters = float(end["onset"] - begin["onset"])
+    seconds = float(end["second"] - begin["second"])
+    end_s = float(end["second"]) + float(end["duration"]) * (seconds / quarters if quarters > 0 else 0.5)
+    bars = (None, None) if facets.bars is None else (int(begin["bar"]), int(end["bar"]) + 1)
+    return Place(float(begin["second"]), end_s, *bars)
+
+
+def _why(found: Found, i: int, place: Place, stretched: float | None) -> str:
+    """One true sentence.
+
+    The piece is said to lie higher or lower than the tune as it was asked for.
+    """
+    begin = f"{int(place.start_s) // 60}:{int(place.start_s) % 60:02d}"
+    where = f"bar {place.start_bar + 1}" if place.start_bar is not None else begin
+    said = [f"{found.right[i]} of {found.asked} notes agree from {where} on, {_key(int(found.shift[i]))}"]
+    if stretched is not None:
+        close = found.agreement[i] >= _LENGTHS_AGREE
+        said.append("the note lengths agree" if close else "the note lengths differ")
+        if close and abs(stretched - 1) >= 0.05:
+            said[-1] += f" at {1 / stretched:.2f} times yours"
+    return "; ".join(said) + "."
+
+
+def _key(shift: int) -> str:
+    octaves, rest = divmod(abs(shift), 12)
+    if shift == 0:
+        return "at the same pitch"
+    if octaves and not rest:
+        interval = "an octave" if octaves == 1 else f"{octaves} octaves"
+    else:
+        interval = _INTERVALS[rest] + (
+            f" and {'an octave' if octaves == 1 else f'{octaves} octaves'}" if octaves else ""
+        )
+    return f"{interval} {'higher' if shift > 0 else 'lower'}"
+
+
+def tune_query(conditions: Sequence[Condition], like: str | None, notes: str) -> Query:
+    """The question as it is shown."""
+    return Query(words=notes, conditions=tuple(conditions), like=like, mode="melody")
