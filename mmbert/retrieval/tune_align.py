@@ -138,6 +138,8 @@ def lengths_agree(index: TuneIndex, tune: Tune, places: Places, alignment: Align
     """
     assert tune.onset is not None
     m, n = alignment.met.shape
+    if m < 2:
+        return np.zeros(n, np.float32), np.full(n, np.nan, np.float32)
     ratio = np.full((m - 1, n), np.nan, np.float32)
     last_met = np.full(n, np.nan, np.float32)
     last_note = np.full(n, np.nan, np.float32)

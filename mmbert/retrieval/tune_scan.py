@@ -38,7 +38,7 @@ class Places:
     def __len__(self) -> int:
         return len(self.start)
 
-    def kept(self, which: np.ndarray) -> Places:
+    def kept(self, which: np.ndarray | slice) -> Places:
         """Some of them."""
         return Places(self.start[which], self.shift[which], self.piece[which])
 
