@@ -11,7 +11,7 @@ from mmbert.retrieval.tune_index import LONGEST, MARGIN, Tune, TuneIndex
 from mmbert.retrieval.tune_scan import scan
 
 LENGTHS_WEIGHT = 4.0  # notes: what lengths that agree throughout are worth
-_ALIGNED = 40_000  # places whose lengths are compared
+_ALIGNED = 20_000  # places whose lengths are compared
 _STRETCH, _STRETCHES = 12, 8  # a longer tune is looked for by so many stretches of so many notes
 
 

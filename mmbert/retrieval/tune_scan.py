@@ -17,7 +17,7 @@ from mmbert.retrieval.tune_index import MARGIN, TuneIndex
 
 ANCHORS = 3  # of the first three notes one is right, unless two of them are wrong and the third is missing
 REACH = 2
-MOST = 150_000  # places that are aligned
+MOST = 100_000  # places that are aligned
 _BLOCK = 1 << 16  # notes; the columns of a block stay in the processor's cache
 
 
