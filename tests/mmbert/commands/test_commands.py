@@ -266,3 +266,37 @@ def test_a_full_output_is_one_sentence_and_a_reader_that_leaves_is_none(tunes, m
     done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_tune_is_found_by_its_notes_and_by_a_file(
+    capsys: pytest.CaptureFixture[str], built: Path, tunes: Path
+) -> None:
+    code, out, _ = run(capsys, "search", built, "--melody", tunes / "jig-g.mid", "--limit", 2, "--json")
+    answer = answer_of(out)
+    assert code == 0
+    assert list(answer) == ["query", "understood", "nothing_fits", "hits"]
+    assert len(answer["hits"]) <= 2
+    assert answer["hits"][0]["title"] == "Kesh"
+    assert (answer["hits"][0]["transposed_by"], answer["hits"][0]["stretched_by"]) == (0, 1)
+    code, out, _ = run(capsys, "search", built, "--notes", "A4 D5 C#5 F#4", "--where", "form=jig")
+    assert code == 0
+    assert "4 of 4 notes agree" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--notes", "C4"), "notes: are one note. Give at least 3"),
+        (("--notes", "hello"), "'hello': is no note. Write names with octaves"),
+        (("--notes", "C4 D4 E4", "--melody", "a.mid"), "--notes: and --melody exclude each other"),
+        (("a waltz", "--notes", "C4 D4 E4"), "words: and --notes exclude each other"),
+        (("--melody", "nowhere.mid"), "nowhere.mid: is neither a file"),
+        (("--melody", "a.mid", "--order", "title"), "--order: and --melody exclude each other"),
+    ],
+)
+def test_what_is_no_tune_is_told(
+    capsys: pytest.CaptureFixture[str], built: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    code, out, err = run(capsys, "search", built, *arguments)
+    assert (code, out) == (2, "")
+    assert words in err

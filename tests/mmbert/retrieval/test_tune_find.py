@@ -29,7 +29,7 @@ def walk(rng: np.random.Generator, n: int) -> np.ndarray:
     return melody(pitch, rng.choice([0.25, 0.5, 0.5, 1.0, 1.5], n))
 
 
-LINES = [walk(np.random.default_rng(seed), 60) for seed in range(200)]
+LINES = [walk(np.random.default_rng(seed), 60) for seed in range(100)]
 INDEX = TuneIndex.of(LINES)
 
 
@@ -43,7 +43,7 @@ pieces, starts = st.integers(0, len(LINES) - 1), st.integers(0, 40)
 keys, tempos = st.integers(-24, 24), st.floats(0.5, 2.0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(pieces, starts, st.integers(8, 14), keys, tempos)
 def test_an_excerpt_is_found_first_where_it_begins(piece: int, start: int, n: int, key: int, tempo: float) -> None:
     found = find(INDEX, taken(piece, start, n, key, tempo))
@@ -56,7 +56,7 @@ def test_an_excerpt_is_found_first_where_it_begins(piece: int, start: int, n: in
     assert found.agreement[0] == pytest.approx(1, abs=1e-3)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(pieces, starts, keys, st.sampled_from([0.5, 0.8, 1.25, 2.0]), st.booleans())
 def test_key_and_tempo_change_no_ranking(piece: int, start: int, key: int, tempo: float, lengths: bool) -> None:
     asked, moved = taken(piece, start, 9), taken(piece, start, 9, key, tempo)
@@ -69,7 +69,7 @@ def test_key_and_tempo_change_no_ranking(piece: int, start: int, key: int, tempo
     assert after.piece[0] == before.piece[0] == piece
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(pieces, starts, st.data())
 def test_some_wrong_notes_are_forgiven(piece: int, start: int, data: st.DataObject) -> None:
     tune = taken(piece, start, 14)
@@ -81,7 +81,7 @@ def test_some_wrong_notes_are_forgiven(piece: int, start: int, data: st.DataObje
     assert found.right[0] >= 14 - len(wrong)  # a wrong note may be met as a missing and an extra one
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(pieces, starts, st.integers(2, 11))
 def test_a_missing_note_is_forgiven(piece: int, start: int, lost: int) -> None:
     tune = taken(piece, start, 14)
@@ -92,7 +92,7 @@ def test_a_missing_note_is_forgiven(piece: int, start: int, lost: int) -> None:
     assert found.last[0] - found.first[0] == 13
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(pieces, starts, st.integers(1, 12))
 def test_an_extra_note_is_forgiven(piece: int, start: int, before: int) -> None:
     tune = taken(piece, start, 14)
