@@ -42,7 +42,7 @@ def search(
     if queries is not None and words is not None:
         raise UsageError("--queries", "and a question in words exclude each other", "Give one of the two")
     if melody is not None or notes is not None:
-        given = {"words": words, "--like": like, "--queries": queries, "--modality": modality}
+        given = {"a question in words": words, "--like": like, "--queries": queries, "--modality": modality}
         _refuse_beside_a_tune(given | ({} if order == "best" else {"--order": order}), melody, notes)
     from mmbert.api import Library
 
@@ -53,16 +53,13 @@ def search(
     with Library.open(library, weights) as opened:
         if melody is not None or notes is not None:
             answer = opened.find_tune(melody, notes=notes, where=asked["where"], limit=limit)
-            print_json(answer.to_json()) if as_json else _show(answer)
+            _print(answer, as_json)
             return
         for question in [words] if lines is None else lines:
             unasked = lines is not None and _is_empty(question, asked)
             with if_slow("Loading the model ..."):  # nothing but the first question in words takes so long
                 answer = _empty(question) if unasked else opened.search(question, **asked)
-            if as_json:
-                print_json(answer.to_json())
-            else:
-                _show(answer)
+            _print(answer, as_json)
 
 
 def _refuse_beside_a_tune(given: dict[str, Any], melody: str | None, notes: str | None) -> None:
@@ -95,6 +92,13 @@ def _empty(question: str | None) -> Answer:
     from mmbert.types import Answer, Query
 
     return Answer(Query(words=question or ""), (), nothing_fits=True)
+
+
+def _print(answer: Answer, as_json: bool) -> None:
+    if as_json:
+        print_json(answer.to_json())
+    else:
+        _show(answer)
 
 
 def _show(answer: Answer) -> None:

@@ -289,7 +289,7 @@ def test_a_tune_is_found_by_its_notes_and_by_a_file(
         (("--notes", "C4"), "notes: are one note. Give at least 3"),
         (("--notes", "hello"), "'hello': is no note. Write names with octaves"),
         (("--notes", "C4 D4 E4", "--melody", "a.mid"), "--notes: and --melody exclude each other"),
-        (("a waltz", "--notes", "C4 D4 E4"), "words: and --notes exclude each other"),
+        (("a waltz", "--notes", "C4 D4 E4"), "a question in words: and --notes exclude each other"),
         (("--melody", "nowhere.mid"), "nowhere.mid: is neither a file"),
         (("--melody", "a.mid", "--order", "title"), "--order: and --melody exclude each other"),
     ],

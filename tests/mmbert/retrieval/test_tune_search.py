@@ -103,6 +103,7 @@ def test_the_melody_of_a_file_is_found(library: Library, tmp_path: Path, suffix:
         transposed = 7
     else:
         (score,) = [i.score for i in load_items(library.pieces()[0].path) if "Evening" in i.metadata["title"]]
+        assert score is not None
         path.write_bytes(write_midi(transpose(score, -3), {}))
         transposed = -3
     answer = library.find_tune(path)

@@ -38,4 +38,4 @@ def _runs(pitch: np.ndarray) -> np.ndarray:
     intervals = np.clip(np.diff(pitch.astype(np.int64)), -_BASE // 2, _BASE // 2 - 1) + _BASE // 2
     if len(intervals) < N:
         return np.zeros(0, np.int64)
-    return np.lib.stride_tricks.sliding_window_view(intervals, N) @ (_BASE ** np.arange(N))
+    return np.convolve(intervals, _BASE ** np.arange(N), "valid")
