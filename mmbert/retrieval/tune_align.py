@@ -1,8 +1,8 @@
 """A tune laid note by note against the places at which it may begin, all places at once.
 
 Edit distance with a band: the tune's note k meets the melody's note k + d of the place, d from -2 to 2. A wrong note
-costs less where it is near the right one, as people's are; a note that the tune lacks, and one that it has too many,
-cost a whole note. Lengths are a second opinion: the ratios of the time from one met note to the next, in the melody and
+costs less where it is near the right one, as people's are. A note of the melody that the tune lacks costs least, since
+every note that was asked for is still right; a note that the tune has too many agrees with nothing. Lengths are a second opinion: the ratios of the time from one met note to the next, in the melody and
 in the tune, are all the same where the tune is only faster or slower.
 """
 
@@ -17,6 +17,7 @@ from mmbert.retrieval.tune_scan import Places
 
 NOTE = 5  # what a whole note costs; all costs are in fifths of it, in signed bytes
 _NEAR, _FAR, _NOTHING = 4, 5, 6  # a wrong note up to three semitones away; farther; where the melody has no note
+_EXTRA, _PASSED = 5, 3  # a note of the tune that meets none; a note of the melody that is passed over
 _NEARBY = 3  # semitones
 _BAND = 2
 _WIDTH = 2 * _BAND + 1
@@ -88,12 +89,12 @@ def _last_row(rows: np.ndarray, pitch: np.ndarray, keep: bool = False) -> tuple[
             cell = before[d] + meeting
             if d > 0:
                 passing = before[d - 1] + meeting
-                passing += np.int8(NOTE)
+                passing += np.int8(_PASSED)
                 if keep:
                     steps[k, d][passing < cell] = 2
                 np.minimum(cell, passing, out=cell)
             if d + 1 < _WIDTH:
-                missing = before[d + 1] + np.int8(NOTE)
+                missing = before[d + 1] + np.int8(_EXTRA)
                 if keep:
                     steps[k, d][missing < cell] = 1
                 np.minimum(cell, missing, out=cell)

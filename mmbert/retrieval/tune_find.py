@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from mmbert.retrieval.tune_align import MEETS_NONE, NOTE, align, costs, lengths_agree
+from mmbert.retrieval.tune_align import MEETS_NONE, NOTE, Alignment, align, costs, lengths_agree
 from mmbert.retrieval.tune_index import LONGEST, MARGIN, Tune, TuneIndex
-from mmbert.retrieval.tune_scan import scan
+from mmbert.retrieval.tune_scan import Places, scan
 
 LENGTHS_WEIGHT = 4.0  # notes: what lengths that agree throughout are worth
 _ALIGNED = 20_000  # places whose lengths are compared
@@ -67,17 +67,35 @@ def find(index: TuneIndex, tune: Tune) -> Found:
     columns = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Found) if f.name != "asked"}
     every = Found(asked=_STRETCH * len(parts), **columns)
     order = np.lexsort((every.piece, -every.score, -total[every.piece]))
-    best = every.kept(order[_first_of_each(every.piece[order])])
-    return replace(best, score=total[best.piece], right=right[best.piece])
+    chosen = every.kept(order[_first_of_each(every.piece[order])])
+    return replace(chosen, score=total[chosen.piece], right=right[chosen.piece])
 
 
 def _find(index: TuneIndex, tune: Tune) -> Found:
-    pitch = tune.pitch.astype(np.int64)
+    return best(index, tune, lay(index, tune.pitch))
+
+
+@dataclass(frozen=True, eq=False)
+class Laid:
+    """A tune's pitches at the places where they lie best, and how they lie there."""
+
+    places: Places
+    alignment: Alignment
+
+
+def lay(index: TuneIndex, pitch: np.ndarray) -> Laid:
+    """Scan every place for pitches, int [m], and align those where the most notes agree."""
+    pitch = pitch.astype(np.int64)
     places = scan(index, pitch)
     cost = costs(index, pitch, places)
     at_most = np.cumsum(np.bincount(cost, minlength=1))
     places = places.kept(cost <= max(int(cost.min(initial=127)), int((at_most <= _ALIGNED).sum()) - 1))
-    alignment = align(index, pitch, places)
+    return Laid(places, align(index, pitch, places))
+
+
+def best(index: TuneIndex, tune: Tune, laid: Laid) -> Found:
+    """The best place of each piece, by pitches and, where the tune has them, by lengths."""
+    places, alignment = laid.places, laid.alignment
     score = len(tune) - alignment.cost / NOTE
     agreement = slower = np.full(len(places), np.nan)
     if tune.onset is not None:
@@ -89,7 +107,8 @@ def _find(index: TuneIndex, tune: Tune) -> Found:
     met, shift = alignment.met[:, chosen], places.shift[chosen].astype(np.int64)
     piece, note = places.piece[chosen].astype(np.int64), places.start[chosen] + met
     meets = (met != MEETS_NONE) & (note >= index.start[piece]) & (note < index.start[piece + 1])
-    same = meets & (index.pitch[np.where(meets, note, 0) + MARGIN] - shift == pitch[:, None])
+    pitch = tune.pitch.astype(np.int64)[:, None]
+    same = meets & (index.pitch[np.where(meets, note, 0) + MARGIN] - shift == pitch)
     return Found(
         asked=len(tune),
         piece=piece,

@@ -23,7 +23,7 @@ import numpy as np
 from mmbert.console import progress, warn
 from mmbert.errors import ItemError
 from mmbert.metrics import bootstrap, standing
-from mmbert.retrieval.tune_find import find
+from mmbert.retrieval.tune_find import best, find, lay
 from mmbert.retrieval.tune_index import Tune, TuneIndex
 from mmbert.symbolic.tune_line import tune_line
 from mmbert_training.evaluate.tune_ngrams import NGramIndex
@@ -189,23 +189,20 @@ def _answer(asked: tuple[Tune, int]) -> list[tuple[float, float]]:
     """(R@1, R@10) of a question, in the order of ``_ROWS``."""
     assert _searched is not None
     tune, right = asked
-    scores = [_by_tune(tune), _by_tune(replace(tune, onset=None)), _searched.runs.scores(tune.pitch)]
+    index = _searched.index
+    laid = lay(index, tune.pitch)  # find() in its two steps: the first is the same with lengths and without
+    scores = [np.zeros(len(index)), np.zeros(len(index)), _searched.runs.scores(tune.pitch)]
+    for score, asked_so in zip(scores, (tune, replace(tune, onset=None)), strict=False):
+        found = best(index, asked_so, laid)
+        score[found.piece] = found.score  # what was not found stays worse than all that was
     return [_ranks(score, right) for score in scores]
-
-
-def _by_tune(tune: Tune) -> np.ndarray:
-    assert _searched is not None
-    score = np.zeros(len(_searched.index))  # what was not found: worse than all that was
-    found = find(_searched.index, tune)
-    score[found.piece] = found.score
-    return score
 
 
 def _ranks(score: np.ndarray, right: int) -> tuple[float, float]:
     assert _searched is not None
-    best = np.zeros(int(_searched.cluster.max()) + 1)
-    np.maximum.at(best, _searched.cluster, score)
-    where = standing(best[None], [right])
+    clusters = np.zeros(int(_searched.cluster.max()) + 1)
+    np.maximum.at(clusters, _searched.cluster, score)
+    where = standing(clusters[None], [right])
     return float(where.recall_at(1)[0]), float(where.recall_at(10)[0])
 
 
