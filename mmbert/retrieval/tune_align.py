@@ -2,8 +2,9 @@
 
 Edit distance with a band: the tune's note k meets the melody's note k + d of the place, d from -2 to 2. A wrong note
 costs less where it is near the right one, as people's are. A note of the melody that the tune lacks costs least, since
-every note that was asked for is still right; a note that the tune has too many agrees with nothing. Lengths are a second opinion: the ratios of the time from one met note to the next, in the melody and
-in the tune, are all the same where the tune is only faster or slower.
+every note that was asked for is still right; a note that the tune has too many agrees with nothing. Lengths are a
+second opinion: the ratios of the time from one met note to the next, in the melody and in the tune, are all the same
+where the tune is only faster or slower.
 """
 
 from __future__ import annotations
