@@ -17,7 +17,7 @@ from mmbert.retrieval.tune_index import MARGIN, TuneIndex
 
 ANCHORS = 3  # of the first three notes one is right, unless two of them are wrong and the third is missing
 REACH = 2
-MOST = 100_000  # places that are aligned
+MOST, SHARE = 100_000, 8  # places that are aligned: so many, or one for so many notes where that is more
 _BLOCK = 1 << 16  # notes; the columns of a block stay in the processor's cache
 
 
@@ -43,15 +43,17 @@ class Places:
         return Places(self.start[which], self.shift[which], self.piece[which])
 
 
-def scan(index: TuneIndex, pitch: np.ndarray, most: int = MOST) -> Places:
+def scan(index: TuneIndex, pitch: np.ndarray, most: int | None = None) -> Places:
     """The places at which most notes agree: all that reach a number of agreeing notes, as low as ``most`` allows.
 
     Args:
         index: The melodies.
         pitch: The tune's, int [m], at most ``LONGEST``.
-        most: Places wanted at most, unless as many agree in every note.
+        most: Places wanted at most; None for 100,000, or an eighth of all notes where that is more. Where more agree in
+            every note, an evenly spread part of them is taken, so many for each anchor.
     """
     m = len(pitch)
+    most = max(MOST, index.n_notes // SHARE) if most is None else most
     agreeing = np.empty((min(ANCHORS, m), index.n_notes), np.int8)
     for low in range(0, index.n_notes, _BLOCK):
         high = min(low + _BLOCK, index.n_notes)
