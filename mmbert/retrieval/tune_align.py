@@ -20,6 +20,7 @@ NOTE = 5  # what a whole note costs; all costs are in fifths of it, in signed by
 _NEAR, _FAR, _NOTHING = 4, 5, 6  # a wrong note up to three semitones away; farther; where the melody has no note
 _EXTRA, _PASSED = 5, 3  # a note of the tune that meets none; a note of the melody that is passed over
 _NEARBY = 3  # semitones
+_NO_NOTE = -64  # far from every pitch, 0 to 127, in bytes that wrap round
 _BAND = 2
 _WIDTH = 2 * _BAND + 1
 _CHUNK = 1 << 14  # places; a chunk's columns stay in the processor's cache
@@ -46,7 +47,7 @@ def costs(index: TuneIndex, pitch: np.ndarray, places: Places) -> np.ndarray:
     out = np.empty(len(places), np.int8)
     for low in range(0, len(places), _CHUNK):
         chunk = places.kept(slice(low, low + _CHUNK))
-        out[low : low + _CHUNK] = _last_row(_rows(index, chunk, len(pitch)), pitch)[0].min(axis=0)
+        out[low : low + _CHUNK] = _last_row(*_rows(index, chunk, len(pitch)), pitch)[0].min(axis=0)
     return out
 
 
@@ -55,23 +56,25 @@ def align(index: TuneIndex, pitch: np.ndarray, places: Places) -> Alignment:
     cost, met = np.empty(len(places), np.int8), np.empty((len(pitch), len(places)), np.int8)
     for low in range(0, len(places), _CHUNK):
         chunk = places.kept(slice(low, low + _CHUNK))
-        last, moves = _last_row(_rows(index, chunk, len(pitch)), pitch, keep=True)
+        last, moves = _last_row(*_rows(index, chunk, len(pitch)), pitch, keep=True)
         cost[low : low + _CHUNK] = last.min(axis=0)
         met[:, low : low + _CHUNK] = _traced(last.argmin(axis=0), moves)
     return Alignment(cost, met)
 
 
-def _rows(index: TuneIndex, places: Places, m: int) -> np.ndarray:
-    """Pitches of the melodies around the places, in the tune's key, int16 [m + 4, K]; far off where there is none."""
+def _rows(index: TuneIndex, places: Places, m: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pitches of the melodies around the places, in the tune's key, int8 [m + 4, K]; and where there is none, int8."""
     steps = np.arange(-_BAND, m + _BAND)
     note = places.start + steps[:, None]
-    rows = index.pitch[note + MARGIN].astype(np.int16)
-    rows -= places.shift
-    rows[(note < index.start[places.piece]) | (note >= index.start[places.piece + 1])] = 1000
-    return rows
+    rows = index.pitch[note + MARGIN] - places.shift.astype(np.int8)
+    outside = (note < index.start[places.piece]) | (note >= index.start[places.piece + 1])
+    rows[outside] = _NO_NOTE
+    return rows, outside.view(np.int8)
 
 
-def _last_row(rows: np.ndarray, pitch: np.ndarray, keep: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def _last_row(
+    rows: np.ndarray, outside: np.ndarray, pitch: np.ndarray, keep: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Costs of the whole tune by where its last note falls, int8 [5, K]; and by which step each cell was reached.
 
     Steps, int8 [m, 5, K], with ``keep`` alone: 0 from the note before to the note before; 1 the tune's note meets none;
@@ -83,7 +86,7 @@ def _last_row(rows: np.ndarray, pitch: np.ndarray, keep: bool = False) -> tuple[
     for k in range(m):
         here = np.empty((_WIDTH, n), np.int8)
         for d in range(_WIDTH):
-            meeting = _meeting(rows[k + d], int(pitch[k]))
+            meeting = _meeting(rows[k + d], outside[k + d], int(pitch[k]))
             if k == 0:
                 here[d] = meeting
                 continue
@@ -104,12 +107,13 @@ def _last_row(rows: np.ndarray, pitch: np.ndarray, keep: bool = False) -> tuple[
     return here, steps
 
 
-def _meeting(row: np.ndarray, pitch: int) -> np.ndarray:
-    """What it costs that a note of this pitch meets these, int8 [K]."""
-    away = np.abs(row - np.int16(pitch))
-    cost = (away > 0).view(np.int8) * np.int8(_NEAR)
-    cost += (away > _NEARBY).view(np.int8) * np.int8(_FAR - _NEAR)
-    cost += (away > 500).view(np.int8) * np.int8(_NOTHING - _FAR)
+def _meeting(row: np.ndarray, outside: np.ndarray, pitch: int) -> np.ndarray:
+    """What it costs that a note of this pitch meets these, int8 [K]. In bytes, which wrap round, far stays far."""
+    away = row - np.int8(pitch)
+    cost = (away != 0).view(np.int8) * np.int8(_NEAR)
+    away += np.int8(_NEARBY)
+    cost += (away.view(np.uint8) > 2 * _NEARBY).view(np.int8) * np.int8(_FAR - _NEAR)
+    cost += outside * np.int8(_NOTHING - _FAR)
     return cost
 
 
