@@ -64,10 +64,12 @@ def align(index: TuneIndex, pitch: np.ndarray, places: Places) -> Alignment:
 
 def _rows(index: TuneIndex, places: Places, m: int) -> tuple[np.ndarray, np.ndarray]:
     """Pitches of the melodies around the places, in the tune's key, int8 [m + 4, K]; and where there is none, int8."""
-    steps = np.arange(-_BAND, m + _BAND)
-    note = places.start + steps[:, None]
-    rows = index.pitch[note + MARGIN] - places.shift.astype(np.int8)
-    outside = (note < index.start[places.piece]) | (note >= index.start[places.piece + 1])
+    steps = np.arange(-_BAND, m + _BAND, dtype=np.int8)[:, None]
+    rows = index.pitch[places.start + MARGIN + steps] - places.shift.astype(np.int8)
+    begin, end = (  # of the piece, counted from the place
+        np.clip(index.start[places.piece + i] - places.start, -_BAND - 1, m + _BAND).astype(np.int8) for i in (0, 1)
+    )
+    outside = (steps < begin) | (steps >= end)
     rows[outside] = _NO_NOTE
     return rows, outside.view(np.int8)
 
