@@ -8,6 +8,10 @@ from __future__ import annotations
 
 # name -> (module, one line)
 EVALUATIONS: dict[str, tuple[str, str]] = {
+    "accompaniment": (
+        "mmbert_training.evaluate.accompaniment",
+        "Finding what accompanies a melody phrase, by counting notes",
+    ),
     "calibration": (
         "mmbert_training.evaluate.calibration",
         "When nothing fits: true questions lost, nonsense answered; hubs",
@@ -16,6 +20,10 @@ EVALUATIONS: dict[str, tuple[str, str]] = {
     "fusion": (
         "mmbert_training.evaluate.fusion",
         "What each list of a search is worth, and the weights of their sum",
+    ),
+    "melody-completion": (
+        "mmbert_training.evaluate.melody_completion",
+        "Finding the phrase that follows a melody phrase, by counting notes",
     ),
     "music-to-music": (
         "mmbert_training.evaluate.music_to_music",
@@ -32,5 +40,5 @@ EVALUATIONS: dict[str, tuple[str, str]] = {
     ),
     "understanding": ("mmbert_training.evaluate.understanding", "Sentences to the exact set of what was understood"),
 }
-WITH_SPLIT = ("text-to-music",)
+WITH_SPLIT = ("accompaniment", "melody-completion", "text-to-music")
 WITH_QUERIES = ("tune-finding",)
