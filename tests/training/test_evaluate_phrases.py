@@ -27,17 +27,14 @@ COLUMNS = "id path title creator form key metre genre style instrumentation year
 
 
 def song(seed: int, bars: int = 16, repeat: tuple[int, int] | None = None, up: int = 0) -> Score:
-    """A tune over chords of its own; ``repeat`` copies the four bars of one phrase over another's."""
+    """A tune over chords on the first note of each bar; ``repeat`` copies one phrase over another."""
     rng = np.random.default_rng(seed)
     scale = np.array([0, 2, 4, 5, 7, 9, 11])
     degree = np.cumsum(rng.integers(-2, 3, bars * 4)) % 14
-    roots = rng.choice([0, 3, 4, 5], bars)
     if repeat is not None:
         into, of = repeat
-        degree[into * 16 : into * 16 + 16], roots[into * 4 : into * 4 + 4] = (
-            degree[of * 16 : of * 16 + 16],
-            roots[of * 4 : of * 4 + 4],
-        )
+        degree[into * 16 : into * 16 + 16] = degree[of * 16 : of * 16 + 16]
+    roots = degree[::4] % 7
     melody = [(i * TICKS, TICKS, int(67 + scale[d % 7] + 12 * (d // 7)) + up) for i, d in enumerate(degree)]
     held = [
         (b * 4 * TICKS, 4 * TICKS, int(48 + scale[(r + k) % 7] + 12 * ((r + k) // 7)) + up)
