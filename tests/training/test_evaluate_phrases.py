@@ -246,9 +246,10 @@ def test_a_further_row_drops_in(data, monkeypatch):
         phrase_ranking, "load_candidates", lambda found, task, source, split: candidates_of(found, task)
     )
 
-    def towers(source, found, candidates):
-        truth = np.zeros((len(found), len(found)))
-        truth[candidates.queries, candidates.answers] = 1
+    def towers(asked, learned):
+        truth = np.zeros((len(asked.phrases), len(asked.phrases)))
+        truth[asked.candidates.queries, asked.candidates.answers] = 1
+        assert {w.split for w in learned.phrases.works} == {"train"}
         return {"towers": looked_up(truth)}
 
     result = phrase_ranking.rank("completion", data, "test", more=towers)

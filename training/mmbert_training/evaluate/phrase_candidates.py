@@ -30,7 +30,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import typer
@@ -122,7 +122,7 @@ def digest(found: WorkPhrases, candidates: Candidates) -> str:
     return total.hexdigest()
 
 
-def lines(found: WorkPhrases, candidates: Candidates) -> Iterator[dict[str, object]]:
+def lines(found: WorkPhrases, candidates: Candidates) -> Iterator[dict[str, Any]]:
     """Every query with its lists by the names of the phrases; of ``full`` what is left out."""
     names = [found.uid(i) for i in range(len(found))]
     for row, query in enumerate(candidates.queries.tolist()):

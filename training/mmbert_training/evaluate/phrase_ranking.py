@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from mmbert_training.evaluate.phrase_candidates import (
     candidates_of,
     load_candidates,
 )
-from mmbert_training.evaluate.phrase_rows import Scorer, figures_of, fitted_weights, simple_rows
+from mmbert_training.evaluate.phrase_published import NOTE, published
+from mmbert_training.evaluate.phrase_rows import Figures, Scorer, figures_of, fitted_weights, simple_rows
 from mmbert_training.manifest import Split, load_works
 from mmbert_training.phrase_pack import WorkPhrases, gather, held_out_tenth
 
@@ -26,7 +28,20 @@ CUTS = (1, 5, 10, 25)
 SHORT = {"pop909": "pop909", "nottingham": "nottingham", "openscore_lieder": "lieder"}
 _FLAT = ("hand", "fitted", "towers", "pair")  # rows whose figures have a key of their own
 _NO_CANDIDATE = -1e9
-MoreRows = Callable[[str, WorkPhrases, Candidates], Mapping[str, Scorer]]
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Phrases of one source, what is asked about them, and the single figures of all pairs."""
+
+    source: str
+    phrases: WorkPhrases
+    candidates: Candidates
+    figures: Figures
+
+
+# What is asked, and the same of the training works that weights are fitted on, to further rows.
+MoreRows = Callable[[Asked, Asked], Mapping[str, Scorer]]
 
 
 def rank(
@@ -34,7 +49,7 @@ def rank(
     data: Path | None,
     split: Split,
     compared: Sequence[tuple[str, str]] = (("fitted", "hand"),),
-    more: MoreRows = lambda source, found, candidates: {},
+    more: MoreRows = lambda asked, learned: {},
 ) -> dict[str, Any]:
     """All rows and sets of all sources.
 
@@ -43,7 +58,7 @@ def rank(
         data: Folder of data zips; None for ``MMBERT_DATA``.
         split: Whose works are asked about.
         compared: Pairs of rows whose difference is printed.
-        more: Further rows, such as those of trained models, for the phrases of a source.
+        more: Further rows, such as those of trained models.
 
     Raises:
         DataError: where the data are missing, or the lists are not those of the kept digests.
@@ -54,9 +69,11 @@ def rank(
         works = load_works(data, (source,))
         phrases = gather([w for w in works if w.split == split], HOP)
         candidates = load_candidates(phrases, task, source, split)
-        learned = learned_weights(gather(held_out_tenth([w for w in works if w.split == "train"]), HOP), task)
-        scorers = simple_rows(figures_of(phrases.table, task), task, learned)
-        scorers |= dict(more(source, phrases, candidates))
+        asked = Asked(source, phrases, candidates, figures_of(phrases.table, task))
+        tenth = gather(held_out_tenth([w for w in works if w.split == "train"]), HOP)
+        learned = Asked(source, tenth, candidates_of(tenth, task), figures_of(tenth.table, task))
+        fitted = fitted_weights([(learned.figures, learned.candidates)])
+        scorers = {**simple_rows(asked.figures, task, fitted), **more(asked, learned)}
         short = SHORT[source]
         found |= {
             f"n_works_{short}": len({phrases.works[phrases.work[q]].cluster for q in candidates.queries}),
@@ -64,11 +81,11 @@ def rank(
             f"n_phrases_{short}": len(phrases),
             f"n_left_out_{short}": sum(phrases.left_out.values()),
         }
-        weights.append({"source": short, **{k: round(v, 4) for k, v in learned.items()}})
+        weights.append({"source": short, **{k: round(v, 4) for k, v in fitted.items()}})
         for name in SETS:
-            asked, ranked = ranks(scorers, candidates, name)
-            of = phrases.cluster[candidates.queries[asked]]
-            rows += [{"row": r, "source": short, "set": name, **figures(s, of)} for r, s in ranked.items()]
+            which, ranked = ranks(scorers, candidates, name)
+            of = phrases.cluster[candidates.queries[which]]
+            rows += [{"row": r, "source": short, "set": name, **measured(s, of)} for r, s in ranked.items()]
             for a, b in compared:
                 d = paired_bootstrap(ranked[a].reciprocal_rank(), ranked[b].reciprocal_rank(), of)
                 interval = {"mean": d.mean, "low": d.low, "high": d.high, "differs": d.excludes_zero}
@@ -80,12 +97,8 @@ def rank(
         for r in rows
         if r["row"] in _FLAT
     }
-    return {**found, **flat, "rows": rows, "differences_of_map": differences, "fitted_weights": weights}
-
-
-def learned_weights(phrases: WorkPhrases, task: Task) -> dict[str, float]:
-    """The weights that the figures get on some phrases of training works."""
-    return fitted_weights([(figures_of(phrases.table, task), candidates_of(phrases, task))])
+    tables = {"rows": rows, "differences_of_map": differences, "fitted_weights": weights, "published": published(task)}
+    return {**found, **flat, "note": NOTE, **tables}
 
 
 def ranks(scorers: Mapping[str, Scorer], candidates: Candidates, name: str) -> tuple[np.ndarray, dict[str, Standing]]:
@@ -106,7 +119,7 @@ def ranks(scorers: Mapping[str, Scorer], candidates: Candidates, name: str) -> t
     return asked, out
 
 
-def figures(where: Standing, works: np.ndarray) -> dict[str, float]:
+def measured(where: Standing, works: np.ndarray) -> dict[str, float]:
     """MAP (with one right answer the mean reciprocal rank) with its 95 % interval over works, HITS@k, median rank.
 
     HITS@k is the share of queries whose one right answer is among the first k.
