@@ -67,7 +67,7 @@ def test_transposed_phrases_are_rolled_slots(toy):
 
 def test_training_finds_accompaniments_and_depends_on_its_seed_alone(toy):
     clusters = sum(not in_tenth(w.cluster) for w in toy.works)
-    towers = train(toy, "accompaniment", steps=40, batch=clusters, seed=1)
+    towers = train(toy, "accompaniment", steps=25, batch=clusters, seed=1)
     found = products(towers, toy.table, "accompaniment")
     rank = (found >= found.diagonal()[:, None]).sum(axis=1)
     assert np.median(rank) < 16  # of 128
