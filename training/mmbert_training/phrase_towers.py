@@ -28,7 +28,7 @@ from torch.nn import functional as F
 from mmbert.objectives.contrastive import Temperature
 from mmbert.symbolic.phrase_pairs import weighted
 from mmbert.symbolic.phrases import DURATION, ONSET, PITCH, PhraseTable
-from mmbert_training.evaluate.phrase_candidates import SETS, Task, repeats
+from mmbert_training.evaluate.phrase_candidates import Task, repeats
 from mmbert_training.evaluate.phrase_ranking import Asked, rank
 from mmbert_training.evaluate.phrase_rows import Scorer, fitted_weights, looked_up
 from mmbert_training.phrase_pack import WorkPhrases, in_tenth, load_phrases
@@ -206,7 +206,7 @@ def rows_of(towers: Towers, task: Task, asked: Asked, learned: Asked) -> Mapping
 def _main(
     pack: Annotated[Path, typer.Argument(help="A folder of phrases.")],
     out: Annotated[Path, typer.Argument(help="Where the weights are written.")],
-    task: Annotated[str, typer.Option(help="completion or accompaniment.")] = "accompaniment",
+    task: Annotated[Task, typer.Option(help="What is asked.")] = "accompaniment",
     data: Annotated[Path | None, typer.Option(help="Folder of data zips; else MMBERT_DATA.")] = None,
     steps: int = 600,
     batch: int = 192,
@@ -215,16 +215,15 @@ def _main(
     """Train two towers and rank the validation works with them."""
     from safetensors.torch import save_file
 
-    asked_for: Task = "completion" if task == "completion" else "accompaniment"
-    towers = train(load_phrases(pack), asked_for, steps, batch, seed)
+    towers = train(load_phrases(pack), task, steps, batch, seed)
     out.mkdir(parents=True, exist_ok=True)
     save_file(towers.state_dict(), out / WEIGHTS)
     result = rank(
-        asked_for, data, "validation", (("towers", "fitted"), ("towers_fitted", "fitted")),
-        lambda asked, learned: rows_of(towers, asked_for, asked, learned),
+        task, data, "validation", (("towers", "fitted"), ("towers_fitted", "fitted")),
+        lambda asked, learned: rows_of(towers, task, asked, learned),
     )  # fmt: skip
     for row in result["rows"]:
-        if row["row"] in ("fitted", "towers", "towers_fitted") and row["set"] in SETS:
+        if row["row"] in ("fitted", "towers", "towers_fitted"):
             typer.echo(json.dumps({k: row.get(k) for k in ("row", "source", "set", "map", "hits@1", "hits@10")}))
     for row in result["differences_of_map"]:
         typer.echo(json.dumps(row))

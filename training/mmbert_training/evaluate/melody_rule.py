@@ -59,11 +59,10 @@ def _places(notes: np.ndarray) -> set[tuple[int, int]]:
 
 def _print(
     data: Annotated[Path | None, typer.Option(help="Folder of data zips; else MMBERT_DATA.")] = None,
-    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    split: Annotated[Split, typer.Option(help="Whose songs are counted.")] = "test",
 ) -> None:
     """Measure and print."""
-    wanted: Split = split  # type: ignore[assignment]
-    works = [w for w in load_works(data, ("pop909",)) if w.split == wanted]
+    works = [w for w in load_works(data, ("pop909",)) if w.split == split]
     scores = (item.score for item in map(load_item, works))
     typer.echo(json.dumps({"split": split, **measured(s for s in scores if s is not None)}, indent=1))
 
