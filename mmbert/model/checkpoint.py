@@ -95,7 +95,7 @@ def load(folder: Path) -> MmbertModel:
     config = _config(folder)
     with torch.device("meta"), _AsTheyCome():
         model = MmbertModel(config)
-    weights = _weights(folder, {k: tuple(v.shape) for k, v in model.state_dict().items()})
+    weights = read_weights(folder, {k: tuple(v.shape) for k, v in model.state_dict().items()})
     if fingerprint(config, weights) != stated:
         raise WeightsError(
             str(folder),
@@ -140,23 +140,12 @@ def from_hub(
         raise WeightsError(name, "is neither a checkpoint folder nor a hub repository at hand", _HINT) from e
 
 
-def _stated_fingerprint(folder: Path) -> str:
-    if not folder.is_dir():
-        raise WeightsError(str(folder), "no such checkpoint folder", "Train one (mmbert train CONFIG) or give another")
-    missing = [name for name in (CONFIG, WEIGHTS, FINGERPRINT) if not (folder / name).is_file()]
-    if missing:
-        raise WeightsError(str(folder), f"is not a checkpoint of mmbert: {', '.join(missing)} missing", _HINT)
-    return (folder / FINGERPRINT).read_text(errors="replace").strip()
+def read_weights(folder: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """The float16 tensors of a folder's weights file, after its header has been compared with names and shapes.
 
-
-def _config(folder: Path) -> ModelConfig:
-    try:
-        return load_config(folder / CONFIG, ModelConfig)
-    except ConfigError as e:
-        raise WeightsError(e.subject, e.fault, e.hint or _HINT) from e
-
-
-def _weights(folder: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    Raises:
+        WeightsError: where the file is missing, damaged, or of another model.
+    """
     try:
         with safe_open(folder / WEIGHTS, framework="pt") as file:
             names = set(file.keys())
@@ -171,3 +160,19 @@ def _weights(folder: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str,
             return {name: file.get_tensor(name) for name in expected}
     except (SafetensorError, OSError) as e:
         raise WeightsError(str(folder / WEIGHTS), f"is damaged: {e}", _HINT) from e
+
+
+def _stated_fingerprint(folder: Path) -> str:
+    if not folder.is_dir():
+        raise WeightsError(str(folder), "no such checkpoint folder", "Train one (mmbert train CONFIG) or give another")
+    missing = [name for name in (CONFIG, WEIGHTS, FINGERPRINT) if not (folder / name).is_file()]
+    if missing:
+        raise WeightsError(str(folder), f"is not a checkpoint of mmbert: {', '.join(missing)} missing", _HINT)
+    return (folder / FINGERPRINT).read_text(errors="replace").strip()
+
+
+def _config(folder: Path) -> ModelConfig:
+    try:
+        return load_config(folder / CONFIG, ModelConfig)
+    except ConfigError as e:
+        raise WeightsError(e.subject, e.fault, e.hint or _HINT) from e

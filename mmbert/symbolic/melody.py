@@ -37,8 +37,13 @@ class Voices:
     rule: Literal["named", "chosen", "skyline", "none"]
 
 
-def voices(score: Score) -> Voices:
+def voices(score: Score, part: int | None = None) -> Voices:
     """Melody and accompaniment; chord symbols that a reader turned into notes accompany, drums do neither.
+
+    Args:
+        score: Any.
+        part: The part that holds the melody (index into ``score.parts``) where the person says so; of its chords the
+            highest notes.
 
     >>> notes = [(0, 480, 72, 80, 0, False, 0), (480, 480, 74, 80, 0, False, 0), (0, 960, 48, 80, 0, False, 0)]
     >>> found = voices(Score.build(notes, 480))
@@ -46,7 +51,11 @@ def voices(score: Score) -> Voices:
     ([72, 74], [48], 'skyline')
     """
     notes = score.notes[~score.notes["is_drum"]]
-    part, rule = _melody_part(score, notes)
+    if part is None:
+        part, rule = _melody_part(score, notes)
+    else:
+        look = _look(score, notes[notes["part"] == part])
+        rule = "chosen" if look[0] <= _LINE else "skyline"
     of_part = notes["part"] == part
     line = np.flatnonzero(of_part)
     line = line[_highest(notes[line])]

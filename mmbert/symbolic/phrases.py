@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from typing import Literal
 
 import numpy as np
 
-from mmbert.symbolic.keys import estimate_key
+from mmbert.symbolic.keys import KeyEstimate, estimate_key
 from mmbert.symbolic.melody import Voices, voices
 from mmbert.symbolic.score import Score
 from mmbert.symbolic.windows import HOP_BARS, WINDOW_BARS
 
+Task = Literal["completion", "accompaniment"]  # what is asked of a melody: what follows it, or what sounds with it
+TASKS: tuple[Task, ...] = ("completion", "accompaniment")
 UNIT = 48  # time steps a quarter: sixteenths, thirty-seconds and triplets are whole numbers of them
 LEAST_NOTES = 8  # of a melody that can be recognised
 ONSET, DURATION, PITCH = range(3)  # columns of notes
@@ -85,16 +88,30 @@ def phrases_of(score: Score, hop: int = HOP_BARS, least_notes: int = LEAST_NOTES
     """
     if hop < 1:
         raise ValueError(f"hop: {hop} is not at least one bar")
-    found = voices(score)
+    return cut_phrases(score, voices(score), hop, least_notes)[0]
+
+
+def cut_phrases(score: Score, found: Voices, hop: int, least_notes: int) -> tuple[PhraseTable, np.ndarray]:
+    """As :func:`phrases_of`, of a score whose melody is known; and the part of every accompanying note, int64 [m]."""
     key = estimate_key(score)
-    shift = 0 if key is None else ((_A if key.mode == "minor" else _C) - key.pitch_class + 6) % 12 - 6
+    shift = 0 if key is None else key_shift(key)
     cut = [(bar, *notes) for bar in _starts(score, hop) if len((notes := _cut(score, found, bar))[0]) >= least_notes]
-    first = np.array([bar for bar, _, _ in cut], np.int32)
-    melody, melody_start = _stacked([m for _, m, _ in cut])
-    other, other_start = _stacked([a for _, _, a in cut])
+    first = np.array([bar for bar, *_ in cut], np.int32)
+    melody, melody_start = _stacked([m for _, m, _, _ in cut])
+    other, other_start = _stacked([a for _, _, a, _ in cut])
     shifts = np.full(len(cut), shift, np.int8)
     metre = score.bar_metres[first].astype(np.int32).reshape(-1, 2)
-    return PhraseTable(first, metre, shifts, melody, melody_start, other, other_start)
+    parts = np.concatenate([np.zeros(0, np.int64), *(part for *_, part in cut)])
+    return PhraseTable(first, metre, shifts, melody, melody_start, other, other_start), parts
+
+
+def key_shift(key: KeyEstimate) -> int:
+    """Semitones from -6 to 5 that bring a key to C major or A minor.
+
+    >>> key_shift(KeyEstimate(2, "major", 1.0)), key_shift(KeyEstimate(4, "minor", 1.0))
+    (-2, 5)
+    """
+    return ((_A if key.mode == "minor" else _C) - key.pitch_class + 6) % 12 - 6
 
 
 def joined(tables: Sequence[PhraseTable]) -> PhraseTable:
@@ -121,14 +138,25 @@ def _starts(score: Score, hop: int) -> Iterator[int]:
         yield from range(int(bars[0]), int(bars[-1]) + 2 - WINDOW_BARS, hop) if len(bars) else ()
 
 
-def _cut(score: Score, found: Voices, bar: int) -> tuple[np.ndarray, np.ndarray]:
-    """Notes of the melody that begin in four bars, and of the accompaniment that sound in them: int32 [n, 3] each."""
+def _cut(score: Score, found: Voices, bar: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Notes of the melody that begin in four bars, and of the accompaniment that sound in them, int32 [n, 3] each; and
+    the parts of the latter."""
     begin, end = int(score.bar_lines[bar]), int(score.bar_lines[bar + WINDOW_BARS])
     scale = UNIT / score.ticks_per_quarter
-    return _within(found.melody, begin, end, scale, False), _within(found.accompaniment, begin, end, scale, True)
+    other, rows = within(found.accompaniment, begin, end, scale, True)
+    return within(found.melody, begin, end, scale, False)[0], other, found.accompaniment["part"][rows].astype(np.int64)
 
 
-def _within(notes: np.ndarray, begin: int, end: int, scale: float, held: bool) -> np.ndarray:
+def within(notes: np.ndarray, begin: int, end: int, scale: float, held: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Notes of a stretch as rows of a table, int32 [n, 3], and which of the notes they are, int64 [n].
+
+    Args:
+        notes: ``score.NOTE``, sorted by onset.
+        begin: Tick of the stretch's start, from which onsets count; ``end`` is where it ends.
+        end: Notes that sound longer are cut there.
+        scale: :data:`UNIT` by ticks a quarter.
+        held: Whether what sounds on from before belongs to it.
+    """
     onset = notes["onset"].astype(np.int64)
     first, last = np.searchsorted(onset, [begin, end])
     stop = onset[:last] + notes["duration"][:last]
@@ -140,7 +168,8 @@ def _within(notes: np.ndarray, begin: int, end: int, scale: float, held: bool) -
     out[:, ONSET] = np.rint((start - begin) * scale)
     out[:, DURATION] = np.maximum(np.rint((np.minimum(stop[kept], end) - start) * scale), 1)
     out[:, PITCH] = notes["pitch"][kept]
-    return out[np.lexsort((out[:, PITCH], out[:, ONSET]))]
+    order = np.lexsort((out[:, PITCH], out[:, ONSET]))
+    return out[order], kept[order]
 
 
 def _stacked(rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmbert.symbolic.melody import voices
+from mmbert.symbolic.melody import Voices, voices
 from mmbert.symbolic.score import Score
 
 TUNE_NOTE = np.dtype(
@@ -18,14 +18,18 @@ TUNE_NOTE = np.dtype(
 )
 
 
-def tune_line(score: Score) -> np.ndarray:
+def tune_line(score: Score, found: Voices | None = None) -> np.ndarray:
     """The melody of a score (:func:`mmbert.symbolic.melody.voices`), :data:`TUNE_NOTE` [n] in order of onset.
+
+    Args:
+        score: Any.
+        found: Its melody, where that is known.
 
     >>> score = Score.build([(480, 240, 62, 80, 0, False, 0), (0, 480, 60, 80, 0, False, 0)], 480)
     >>> tune_line(score)[["onset", "bar", "pitch"]].tolist()
     [(0.0, 0, 60), (1.0, 0, 62)]
     """
-    notes = voices(score).melody
+    notes = (voices(score) if found is None else found).melody
     line = np.zeros(len(notes), TUNE_NOTE)
     line["onset"] = notes["onset"] / score.ticks_per_quarter
     line["second"] = score.seconds(notes["onset"])

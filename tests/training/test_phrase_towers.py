@@ -1,17 +1,36 @@
-"""Two towers for phrases: slots keep time and key, and a few steps of training find what belongs together."""
+"""Towers and pair scorers for phrases: what they learn from, that a few steps find what belongs together, their sum."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from mmbert_training import phrase_pack, phrase_towers
+from mmbert_training import pair_scorers, phrase_pack, phrase_towers
+from mmbert_training.evaluate import phrase_learned
+from mmbert_training.evaluate.phrase_candidates import candidates_of
+from mmbert_training.evaluate.phrase_learned import learned_rows
+from mmbert_training.evaluate.phrase_ranking import Asked
+from mmbert_training.evaluate.phrase_rows import figures_of
+from mmbert_training.phrase_examples import Examples
+from mmbert_training.phrase_model import fit, pair_scores, read_parts
 from mmbert_training.phrase_pack import PhraseWork, WorkPhrases, in_tenth
-from mmbert_training.phrase_towers import SLOTS, products, sides, slots, train
+from mmbert_training.phrase_towers import HOW
+from safetensors.torch import save_file
 
-from mmbert.symbolic.phrases import PhraseTable, joined
+from mmbert.errors import DataError
+from mmbert.model.pair_scorer import AccompanimentScorer, CompletionScorer
+from mmbert.model.phrase_model import PhraseModel
+from mmbert.model.phrase_towers import AccompanimentTowers, CompletionTowers
+from mmbert.symbolic.phrase_slots import SLOTS, slots
+from mmbert.symbolic.phrases import TASKS, PhraseTable, joined
 
 BAR = 4 * 48
+MODEL = {
+    "completion": (CompletionTowers, CompletionScorer),
+    "accompaniment": (AccompanimentTowers, AccompanimentScorer),
+}
 
 
 def table(notes: list[tuple[int, int, int]], other: list[tuple[int, int, int]], bar: int = 0) -> PhraseTable:
@@ -56,30 +75,79 @@ def test_slots_say_what_sounds_begins_and_lies_lowest():
     assert other[8, 36] == pytest.approx((48 + 67 - 120) / 2 / 12)
 
 
-def test_transposed_phrases_are_rolled_slots(toy):
-    here, _ = sides(toy.table, "completion")
-    there, _ = sides(toy.table, "completion", np.full(len(toy), 3))
-    for begin in (0, 12, 24):
-        np.testing.assert_array_equal(
-            np.roll(here[:, :, begin : begin + 12], 3, axis=2), there[:, :, begin : begin + 12]
-        )
-
-
-def test_training_finds_accompaniments_and_depends_on_its_seed_alone(toy):
-    clusters = sum(not in_tenth(w.cluster) for w in toy.works)
-    towers = train(toy, "accompaniment", steps=20, batch=clusters, seed=1)
-    found = products(towers, toy.table, "accompaniment")
+def test_towers_find_accompaniments_and_depend_on_their_seed_alone(toy):
+    how = replace(HOW["accompaniment"], steps=24, batch=32)
+    towers = phrase_towers.train(toy, "accompaniment", 1, how)
+    with torch.no_grad():
+        asked = towers.query(torch.from_numpy(towers.read_query(toy.table)))
+        found = (asked @ towers.document(torch.from_numpy(towers.read_document(toy.table))).T).numpy()
     rank = (found >= found.diagonal()[:, None]).sum(axis=1)
     assert np.median(rank) < 12  # of 64
-    again = (
-        train(toy, "accompaniment", steps=2, batch=16, seed=5),
-        train(toy, "accompaniment", steps=2, batch=16, seed=5),
-    )
-    for a, b in zip(again[0].parameters(), again[1].parameters()):
+    one, other = (phrase_towers.train(toy, "accompaniment", 5, replace(how, steps=2)) for _ in range(2))
+    for a, b in zip(one.parameters(), other.parameters()):
         torch.testing.assert_close(a, b)
 
 
-def test_completion_asks_for_what_follows(toy):
-    towers = train(toy, "completion", steps=2, batch=16, seed=0)
-    assert products(towers, toy.table, "completion").shape == (64, 64)
-    assert sides(toy.table, "completion")[0].shape[2] == phrase_towers.CHANNELS
+def test_pair_scorers_find_accompaniments(toy):
+    how = replace(pair_scorers.HOW["accompaniment"], steps=20, batch=32)
+    scorer = pair_scorers.train(toy, "accompaniment", 1, how)
+    every = np.arange(len(toy))
+    found = pair_scores(scorer, toy.table, every, np.tile(every, (len(toy), 1)))
+    rank = (found >= found.diagonal()[:, None]).sum(axis=1)
+    assert np.median(rank) < 8  # of 64
+
+
+def test_lists_hold_the_answer_and_no_repeat_of_it(toy):
+    examples = Examples.of(toy, "completion")
+    assert (toy.following[examples.queries] == examples.answers).all()
+    assert not any(in_tenth(toy.works[w].cluster) for w in toy.work[examples.queries])
+    rng = np.random.default_rng(0)
+    query, answer = examples.draw(rng, 8)
+    assert len(set(toy.cluster[query].tolist())) == 8
+    onsets = (np.ones((len(toy), 96), np.float32),) * 2
+    rows, there = pair_scorers.lists(rng, examples, onsets, query, answer)
+    assert (rows[:, 0] == answer).all()
+    assert there[:, 0].all()
+    wrong = np.where(there, rows, -1)[:, 1:]
+    assert not (wrong == answer[:, None]).any()
+    assert not (wrong == query[:, None]).any()  # it repeats the query
+    assert (toy.work[wrong[:, pair_scorers.SAME :]] != toy.work[query][:, None]).all()
+
+
+def test_parts_become_a_model_whose_sum_is_fitted(toy, tmp_path):
+    with pytest.raises(DataError, match=r"phrase_towers PACK .* --task completion"):
+        read_parts(tmp_path)
+    for task in TASKS:
+        towers, scorer = MODEL[task]
+        save_file(towers().state_dict(), tmp_path / f"{task}_towers.safetensors")
+        save_file(scorer().state_dict(), tmp_path / f"{task}_pairs.safetensors")
+    model = PhraseModel(*read_parts(tmp_path), {task: {} for task in TASKS})
+    candidates = candidates_of(toy, "completion")
+    model.weights["completion"] = fit(model, "completion", [(toy.table, candidates)])
+    assert {"towers", "pair", "onsets"} <= set(model.weights["completion"])
+    # What the evaluation calls "pair" is what a library is ordered by.
+    asked = Asked("toy", toy, candidates, figures_of(toy.table, "completion"))
+    rows = learned_rows(model, "completion")(asked, asked)
+    queries, documents = candidates.queries[:3], np.arange(len(toy))
+    said = rows["pair"](queries, np.tile(documents, (3, 1)))
+    product = rows["towers"](queries, np.tile(documents, (3, 1)))
+    for i, query in enumerate(queries):
+        here = model.scores(toy.table.rows(np.array([query])), toy.table, "completion", product[i])
+        np.testing.assert_allclose(said[i], here, atol=1e-3)
+
+
+def test_what_is_not_on_the_shortlist_keeps_the_order_of_the_towers(toy, monkeypatch):
+    monkeypatch.setattr(phrase_learned, "SHORTLIST", 5)
+    model = PhraseModel(
+        {task: MODEL[task][0]() for task in TASKS}, {task: MODEL[task][1]() for task in TASKS},
+        {task: {"towers": 0.0, "pair": 1.0} for task in TASKS},
+    )  # fmt: skip
+    candidates = candidates_of(toy, "accompaniment")
+    asked = Asked("toy", toy, candidates, figures_of(toy.table, "accompaniment"))
+    rows = learned_rows(model, "accompaniment")(asked, asked)
+    shown = np.where(np.arange(len(toy)) % 7 == 0, -1, np.arange(len(toy)))[None]
+    said, product = (rows[r](candidates.queries[:1], shown)[0] for r in ("pair", "towers"))
+    open_ = np.flatnonzero(shown[0] >= 0)
+    order = open_[np.argsort(-product[open_])]
+    assert set(open_[np.argsort(-said[open_])][:5]) == set(order[:5])
+    np.testing.assert_array_equal(open_[np.argsort(-said[open_])][5:], order[5:])

@@ -30,19 +30,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 
 from mmbert.errors import DataError
 from mmbert.symbolic.phrase_profiles import Profile, accompaniments, melodies
-from mmbert.symbolic.phrases import DURATION, ONSET, PITCH, UNIT, PhraseTable
+from mmbert.symbolic.phrases import DURATION, ONSET, PITCH, TASKS, UNIT, PhraseTable, Task
 from mmbert_training.manifest import Split, load_works
 from mmbert_training.phrase_pack import WorkPhrases, gather
 
-Task = Literal["completion", "accompaniment"]
-TASKS: tuple[Task, ...] = ("completion", "accompaniment")
 SOURCES = ("pop909", "nottingham", "openscore_lieder")
 SETS = ("paper", "hard", "matched", "same", "full")
 HOP = 4

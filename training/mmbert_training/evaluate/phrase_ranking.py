@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from mmbert.metrics import Standing, bootstrap, paired_bootstrap, standing
+from mmbert.symbolic.phrases import Task
 from mmbert_training.evaluate.phrase_candidates import (
     HOP,
     SETS,
     SOURCES,
     Candidates,
-    Task,
     candidates_of,
     load_candidates,
 )
@@ -26,6 +26,7 @@ from mmbert_training.phrase_pack import WorkPhrases, gather, held_out_tenth
 
 CUTS = (1, 5, 10, 25)
 SHORT = {"pop909": "pop909", "nottingham": "nottingham", "openscore_lieder": "lieder"}
+SHORTLIST = 200  # phrases that a library hands on from its index to be ordered
 _FLAT = ("hand", "fitted", "towers", "pair")  # rows whose figures have a key of their own
 _NO_CANDIDATE = -1e9
 
@@ -85,10 +86,13 @@ def rank(
         for name in SETS:
             which, ranked = ranks(scorers, candidates, name)
             of = phrases.cluster[candidates.queries[which]]
+            if name == "full" and "towers" in ranked:
+                found[f"shortlisted_{short}"] = float(ranked["towers"].recall_at(SHORTLIST).mean())
             rows += [{"row": r, "source": short, "set": name, **measured(s, of)} for r, s in ranked.items()]
             for a, b in compared:
                 d = paired_bootstrap(ranked[a].reciprocal_rank(), ranked[b].reciprocal_rank(), of)
-                interval = {"mean": d.mean, "low": d.low, "high": d.high, "differs": d.excludes_zero}
+                error = standard_error(ranked[a].reciprocal_rank() - ranked[b].reciprocal_rank(), of)
+                interval = {"mean": d.mean, "error": error, "low": d.low, "high": d.high, "differs": d.excludes_zero}
                 differences.append({"rows": f"{a} - {b}", "source": short, "set": name, **interval})
     rows += means(rows)
     flat = {
@@ -129,6 +133,18 @@ def measured(where: Standing, works: np.ndarray) -> dict[str, float]:
     middle = float(np.median(where.rank()))
     interval = {"map": found.mean, "low": found.low, "high": found.high}
     return {"queries": len(where), "works": found.groups, **interval, **hits, "median_rank": middle}
+
+
+def standard_error(values: np.ndarray, works: np.ndarray) -> float:
+    """Of the mean of ``values`` [n], whose errors are shared within works [n].
+
+    Liang and Zeger, "Longitudinal data analysis using generalized linear models" (1986), equation 8, of a mean.
+
+    >>> round(standard_error(np.array([1.0, 1.0, 0.0, 0.0]), np.array([0, 0, 1, 1])), 3)
+    0.354
+    """
+    _, which = np.unique(works, return_inverse=True)
+    return float(np.sqrt((np.bincount(which, values - values.mean()) ** 2).sum()) / len(values))
 
 
 def means(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -17,9 +17,9 @@ from mmbert.symbolic.phrase_pairs import (
     weighted,
 )
 from mmbert.symbolic.phrase_profiles import accompaniments, melodies
-from mmbert.symbolic.phrases import PhraseTable
+from mmbert.symbolic.phrases import PhraseTable, Task
 from mmbert_training.conditional_logit import fit
-from mmbert_training.evaluate.phrase_candidates import Candidates, Task
+from mmbert_training.evaluate.phrase_candidates import Candidates
 
 # Queries int64 [q] and candidates int64 [q, n], rows of the phrases, to scores float [q, n]; -1 is no candidate, and
 # whatever is scored there does not count.

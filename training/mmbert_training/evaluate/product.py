@@ -30,6 +30,8 @@ ASKED = 100  # hits a question; pieces behind them count as tied
 class _AsEmbedded:
     """An embedder for the build: vectors and facets that were computed already; files are named by their number."""
 
+    phrases = None  # nobody asks for any
+
     def __init__(self, embedder: Embedder, embedded: Sequence[Embedded]) -> None:
         self.fingerprint, self.dim, self.kinds = embedder.fingerprint, embedder.dim, embedder.kinds
         self._embedded = embedded
