@@ -9,18 +9,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmbert_indexer.ledger import VectorRow
 from mmbert_indexer.live import LivePiece
+from mmbert_indexer.phrases import KeptPhrases
 from mmbert_indexer.records import RecordsWriter
 
 from mmbert.store import Generation, files
 from mmbert.store.manifest import FORMAT, NAME, describe, with_checksum
 from mmbert.store.schema import PLACE
-from mmbert.store.vectors import file_name
+from mmbert.store.vectors import PHRASE_SPACES, file_name
+from mmbert.symbolic.phrase_lines import PhraseLines
 from mmbert.types import Facets
 
 NOISE = 0.5  # length of the noise beside a row of length one: cosine 0.89 with the real row
@@ -32,33 +36,89 @@ SOURCE = "/music"
 def write_library(folder: Path, real: Generation, windows: int, seed: int = 0) -> None:
     """Write a library of exactly ``windows`` windows; ``folder`` must not exist."""
     rng = np.random.default_rng(seed)
+    counts = _counts(windows, rng)
+    _write(folder, real, ((piece, joint) for piece, _, joint in _pieces(real, counts, rng)), None)
+
+
+def write_phrase_library(folder: Path, real: Generation, pieces: int, seed: int = 0) -> None:
+    """Write a library of so many pieces with the phrases of the real ones, transposed and at other tempos."""
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(*WINDOWS, pieces).tolist()
+    phrases = _Phrases(real)
+    made = real.manifest["phrases"]
+
+    def drawn() -> Iterator[tuple[LivePiece, dict[str, np.ndarray]]]:
+        for piece, row, joint in _pieces(real, counts, rng):
+            kept, rows = phrases.of(row, rng)
+            yield replace(piece, phrases=kept), joint | rows
+
+    _write(folder, real, drawn(), {"fingerprint": made["fingerprint"], "dims": made["dims"]})
+
+
+def _write(
+    folder: Path,
+    real: Generation,
+    pieces: Iterator[tuple[LivePiece, dict[str, np.ndarray]]],
+    phrases: dict[str, Any] | None,
+) -> None:
+    """Write pieces with their rows by space."""
     generation = folder / "generations" / "gen-000001"
     generation.mkdir(parents=True)
-    counts = _counts(windows, rng)
     writer = RecordsWriter(generation / "records.sqlite", [SOURCE.encode()])
-    with (
-        open(generation / file_name("joint/pieces"), "wb") as pieces,
-        open(generation / file_name("joint/windows"), "wb") as rows,
-    ):
-        for piece, vector, own in _pieces(real, counts, rng):
+    spaces = ["joint/pieces", "joint/windows", *(phrases["dims"] if phrases else ())]
+    with ExitStack() as stack:
+        out = {space: stack.enter_context(open(generation / file_name(space), "wb")) for space in spaces}
+        for piece, rows in pieces:
             writer.add(piece)
-            pieces.write(vector.tobytes())
-            rows.write(own.tobytes())
+            for space, block in rows.items():
+                out[space].write(block.tobytes())
     writer.finish()
     (generation / "rejects.jsonl").touch()
-    names = ["records.sqlite", "rejects.jsonl", file_name("joint/pieces"), file_name("joint/windows")]
+    names = ["records.sqlite", "rejects.jsonl", *map(file_name, spaces)]
     manifest = {
         "format": FORMAT,
         "fingerprint": real.fingerprint,
         "dim": real.vectors.dim,
-        "counts": {"pieces": len(counts), "windows": windows, "files": len(counts), "rejected": 0},
+        "counts": {"pieces": writer.pieces, "windows": writer.windows, "files": writer.pieces, "rejected": 0},
         "sources": [SOURCE],
         "removed": [],
         "files": describe(generation, names),
     }
+    if phrases:
+        manifest["phrases"] = phrases | {"rows": writer.phrases}
     (generation / NAME).write_bytes(files.json_bytes(with_checksum(manifest)))
     (folder / "LIBRARY.json").write_text(json.dumps({"format": FORMAT}))
     (folder / "CURRENT").write_text("gen-000001\n")
+
+
+class _Phrases:
+    """The phrases of real pieces with their vectors, to be drawn from."""
+
+    def __init__(self, real: Generation) -> None:
+        counts, _ = real.phrase_heads()
+        self._real = real
+        self._kept = real.phrases_of(np.flatnonzero(counts))
+        self._rows: dict[int, dict[str, slice]] = {}
+        at = dict.fromkeys(PHRASE_SPACES.values(), 0)
+        for row, lines in sorted(self._kept.items()):
+            sizes = KeptPhrases.of(lines).rows
+            self._rows[row] = {space: slice(at[space], at[space] + n) for space, n in sizes.items()}
+            at = {space: at[space] + n for space, n in sizes.items()}
+
+    def of(self, row: int, rng: np.random.Generator) -> tuple[KeptPhrases, dict[str, np.ndarray]]:
+        """Those of a piece in another key and tempo, with rows that are moved a little."""
+        if row not in self._kept:
+            return KeptPhrases(), {}
+        lines, by = self._kept[row], int(rng.integers(-5, 6))
+        heads, notes = lines.heads.copy(), lines.notes.copy()
+        heads["bpm"] *= rng.uniform(0.8, 1.25)
+        heads["shift"] = (heads["shift"].astype(np.int64) - by + 6) % 12 - 6
+        notes["pitch"] = np.clip(notes["pitch"].astype(np.int64) + by, 0, 127)
+        rows = {}
+        for space, place in self._rows[row].items():
+            block = np.asarray(self._real.vectors.matrix(space)[place], np.float32)
+            rows[space] = _moved(block, rng)
+        return KeptPhrases.of(PhraseLines(heads, notes, lines.parts)), rows
 
 
 def _counts(windows: int, rng: np.random.Generator) -> list[int]:
@@ -72,8 +132,8 @@ def _counts(windows: int, rng: np.random.Generator) -> list[int]:
 
 def _pieces(
     real: Generation, counts: list[int], rng: np.random.Generator
-) -> Iterator[tuple[LivePiece, np.ndarray, np.ndarray]]:
-    """Pieces in order of uid with their rows, float16 [d] and [n, d]."""
+) -> Iterator[tuple[LivePiece, int, dict[str, np.ndarray]]]:
+    """Pieces in order of uid, the row of the real one that each is like, and their rows, float16 [n, d] by space."""
     facets = real.facets_of(range(real.n_pieces))
     metadata = real.metadata_of(range(real.n_pieces))
     vectors = np.asarray(real.vectors.matrix("joint/pieces"), np.float32)
@@ -97,7 +157,7 @@ def _pieces(
         kind = str(real.pieces.kind[row])
         piece = LivePiece(f"{digest.hex()[:32]}-0", digest, 0, kind, said, ((path.encode(), 9000),), False, where)
         moved = _moved(np.vstack((vectors[row], rows[taken])), rng)
-        yield piece, moved[0], moved[1:]
+        yield piece, row, {"joint/pieces": moved[:1], "joint/windows": moved[1:]}
 
 
 def _moved(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -7,24 +7,33 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from mmbert.errors import ItemError, LibraryError, UsageError
+from mmbert.retrieval.complete import open_phrases, suggest
 from mmbert.retrieval.conditions import all_of, allowed, checked_modality
 from mmbert.retrieval.describe import LIMIT, Subject, describe
 from mmbert.retrieval.example import Like, read_example, read_item
+from mmbert.retrieval.melody_query import AskedMelody, notice, read_melody
 from mmbert.retrieval.names import Names, names_of
 from mmbert.retrieval.order import checked_order
+from mmbert.retrieval.phrase_index import PhraseIndex
 from mmbert.retrieval.search import search
+from mmbert.retrieval.suggestions import Accompaniments, Arranged, Continuations
 from mmbert.retrieval.tune_index import TuneIndex
 from mmbert.retrieval.tune_search import checked_tune, read_tune, search_tune, tune_query
 from mmbert.retrieval.typed_notes import typed_notes
 from mmbert.retrieval.understand import as_it_stands, understand
 from mmbert.sharing import SharedEmbedder
 from mmbert.store import Generation, open_library
-from mmbert.types import Answer, Condition, Description, Facets, Item, Kind, Order
+from mmbert.symbolic.phrases import Task
+from mmbert.symbolic.score import Score
+from mmbert.types import Answer, Condition, Description, Facets, Item, Kind, Order, Query
+
+if TYPE_CHECKING:
+    from mmbert.model.phrase_model import PhraseModel
 
 
 @dataclass(frozen=True)
@@ -154,6 +163,15 @@ class Library:
     def _tunes(self) -> TuneIndex:
         return TuneIndex(*self.generation.melodies())
 
+    @cached_property
+    def _phrases(self) -> PhraseIndex:
+        return PhraseIndex(*self.generation.phrase_heads())
+
+    @cached_property
+    def _phrase_model(self) -> PhraseModel:
+        self.generation.require_phrases(self._model.phrases.fingerprint)
+        return self._model.phrases
+
     def search(
         self,
         words: str | None = None,
@@ -243,6 +261,83 @@ class Library:
         tune = read_tune(melody) if melody is not None else checked_tune(typed_notes(notes or ""))
         query = tune_query(all_of(where), _shown(melody), notes or "")
         return search_tune(self.generation, self._tunes, tune, query, limit=limit, folder=folder)
+
+    def complete(
+        self,
+        melody: Like | Score,
+        *,
+        part: str | int | None = None,
+        same_key: bool = False,
+        where: str | Sequence[str | Condition] = (),
+        folder: str | None = None,
+        limit: int = 10,
+    ) -> Continuations:
+        """Find phrases that go on from a melody: what comes after its last four full bars.
+
+        They come from any key, and arrive in the melody's key and tempo. A melody shorter than four bars is asked
+        about with what there is, at least four notes.
+
+        Args:
+            melody: A file of notes (its first piece), an :class:`~mmbert.types.Item` or a score.
+            part: Name of the part that is the melody, or its number from 1; found by rule without.
+            same_key: Only phrases of pieces in the melody's key.
+            where: Conditions that must hold of the pieces.
+            folder: Only pieces whose file lies in this folder, or deeper.
+            limit: Hits wanted. A piece has one, its best phrase; versions of one piece share it.
+
+        Returns:
+            Hits of type :class:`~mmbert.types.PhraseHit`, best first, and the notes of each behind the melody.
+
+        Raises:
+            UsageError: there is no melody, or no such part.
+            ItemError: the file cannot be read.
+            LibraryError: the library was built before phrases were kept, or with other weights.
+        """
+        asked = self._asked(melody, "end", part, None, limit)
+        return Continuations(*self._suggested(asked, melody, "completion", same_key, where, folder, limit))
+
+    def accompany(
+        self,
+        melody: Like | Score,
+        *,
+        part: str | int | None = None,
+        bar: int | None = None,
+        same_key: bool = False,
+        where: str | Sequence[str | Condition] = (),
+        folder: str | None = None,
+        limit: int = 10,
+    ) -> Accompaniments:
+        """Find accompaniments for four bars of a melody, its first full ones or those from ``bar`` (from 0) on.
+
+        Everything else as for :meth:`complete`; a hit's notes lie beneath the melody.
+        """
+        asked = self._asked(melody, "start", part, bar, limit)
+        return Accompaniments(*self._suggested(asked, melody, "accompaniment", same_key, where, folder, limit))
+
+    def _asked(
+        self, melody: Like | Score, wanted: Literal["end", "start"], part: str | int | None, bar: int | None, limit: int
+    ) -> AskedMelody:
+        if limit < 1:
+            raise UsageError("limit", f"is {limit}", "Ask for at least one hit")
+        return read_melody(melody, wanted, part, bar)
+
+    def _suggested(
+        self,
+        asked: AskedMelody,
+        given: Like | Score,
+        task: Task,
+        same_key: bool,
+        where: str | Sequence[str | Condition],
+        folder: str | None,
+        limit: int,
+    ) -> tuple[Answer, AskedMelody, str, dict[str, Arranged]]:
+        mode: Literal["continue", "accompany"] = "continue" if task == "completion" else "accompany"
+        query = Query(conditions=all_of(where), like=asked.name, mode=mode)
+        index, generation = self._phrases, self.generation
+        own = None if asked.uid is None else generation.row_of(asked.uid)
+        keep = open_phrases(generation, index, asked, query, same_key, folder, own)
+        answer, arranged = suggest(generation, index, self._phrase_model, asked, task, query, keep, limit=limit)
+        return answer, asked, notice(asked, task, answer, index), arranged
 
     def pieces(self, where: str | Sequence[str | Condition] = (), modality: Kind | None = None) -> list[Piece]:
         """All pieces, or those that fit conditions, in the library's order.

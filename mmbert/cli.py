@@ -12,6 +12,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Build a library from folders of music; look at it, verify it, remove from it",
     ),
     "search": ("mmbert.commands.search", "Find pieces by words, by an example file, or by both"),
+    "complete": ("mmbert.commands.complete", "Find what goes on from a melody, in its key and tempo"),
+    "accompany": ("mmbert.commands.accompany", "Find an accompaniment for a melody, in its key and tempo"),
     "show": ("mmbert.commands.show", "Say what a file of music is: its pieces and their facets"),
     "describe": (
         "mmbert.commands.describe",

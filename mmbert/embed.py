@@ -22,6 +22,7 @@ from mmbert.facets import TOKENS
 from mmbert.model import MmbertModel, checkpoint
 from mmbert.model.config import PIECE_BARS
 from mmbert.model.facets import facet_ids
+from mmbert.model.phrase_model import PhraseModel
 from mmbert.prepare import Prepared, prepare
 from mmbert.retrieval.calibrate import Calibration
 from mmbert.retrieval.describe import LIMIT, Subject, Vocabulary, describe
@@ -182,6 +183,15 @@ class Embedder:
         """
         found = self.embed_files(paths, on_reject=on_reject)
         return [describe(Subject.of(embedded), self.vocabulary, limit) for embedded in found]
+
+    @cached_property
+    def phrases(self) -> PhraseModel:
+        """The model of phrases, read when it is first needed.
+
+        Raises:
+            WeightsError: where it is missing or damaged.
+        """
+        return PhraseModel.from_pretrained()
 
     @cached_property
     def vocabulary(self) -> Vocabulary:

@@ -15,6 +15,7 @@ from mmbert.types import Embedded, Item
 
 if TYPE_CHECKING:
     from mmbert.embed import Embedder
+    from mmbert.model.phrase_model import PhraseModel
     from mmbert.retrieval.calibrate import Calibration
     from mmbert.retrieval.describe import Vocabulary
 
@@ -36,6 +37,7 @@ class SharedEmbedder:
     def __init__(self, weights: str | Path | None = None) -> None:
         self.weights = weights
         self._loaded: Embedder | None = None
+        self._phrases: PhraseModel | None = None
         self._loading = Lock()
         self._texts = Lock()  # one forward pass over texts at a time: two would only share the same cores
         self._describing = Lock()  # who describes first reads the vocabulary, others wait for it
@@ -69,6 +71,16 @@ class SharedEmbedder:
             if self._vocabulary is None:
                 self._vocabulary = Vocabulary.of(self)
             return self._vocabulary
+
+    @property
+    def phrases(self) -> PhraseModel:
+        """The model of phrases; the embedder's weights are not read for it."""
+        with self._loading:
+            if self._phrases is None:
+                from mmbert.model.phrase_model import PhraseModel
+
+                self._phrases = PhraseModel.from_pretrained()
+            return self._phrases
 
     def embed_statements(self) -> np.ndarray:
         """As :meth:`mmbert.embed.Embedder.embed_statements`: float32 [n, dim]."""

@@ -384,6 +384,28 @@ class TuneHit(Hit):
 
 
 @dataclass(frozen=True)
+class PhraseHit(Hit):
+    """A piece with a phrase that goes on from a melody, or that accompanies it. ``place`` is where the phrase lies.
+
+    Attributes:
+        similarity: Inner product of the two phrases' vectors.
+        transposed_by: Semitones that bring the phrase into the melody's key, in the octave that lies nearest to it.
+        stretched_by: Factor that brings the phrase's note lengths, in seconds, to the melody's tempo; None where
+            either file states none.
+        played_by: What plays the phrase, as its file names it, fullest part first.
+    """
+
+    transposed_by: int = 0
+    stretched_by: float | None = None
+    played_by: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The hit as in ``--json``, with these three."""
+        more = {"transposed_by": self.transposed_by, "stretched_by": self.stretched_by}
+        return super().to_json() | more | {"played_by": list(self.played_by)}
+
+
+@dataclass(frozen=True)
 class Answer:
     """All hits of one question.
 

@@ -14,15 +14,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from mmbert.console import warn
 from mmbert.errors import ItemError, MmbertError
 from mmbert.prepare import Prepared
 from mmbert.store.schema import PLACE
 from mmbert.types import Embedded, Facets, Source
-from mmbert_indexer.ledger import Key, Ledger, Maker, VectorRow
+from mmbert_indexer.ledger import Key, Ledger, Maker, ReadPiece, VectorRow
+from mmbert_indexer.phrases import NUMBER, KeptPhrases, PhraseModelLike, WaitingPhrases, embed_one
 from mmbert_indexer.reading import FileChanged, Found, Request
 from mmbert_indexer.rejects import PASSING, Reject
 from mmbert_indexer.scan import FileState
-from mmbert_indexer.shards import Shards
+from mmbert_indexer.shards import JOINT, AllShards
 from mmbert_indexer.stages import Stages
 from mmbert_indexer.stop import Stop
 from mmbert_indexer.workers import Readers
@@ -38,6 +40,10 @@ class EmbedderLike(Protocol):
     dim: int
     kinds: frozenset[str]
 
+    @property
+    def phrases(self) -> PhraseModelLike | None:
+        """The model of phrases; None where no phrases are to be kept."""
+
     def embed_prepared(self, ready: Sequence[Prepared]) -> list[Embedded | ItemError]:
         """One result a piece, in order."""
 
@@ -52,7 +58,7 @@ class Work:
     """
 
     ledger: Ledger
-    shards: Shards
+    shards: AllShards
     embedder: EmbedderLike
     readers: Readers
     maker: Maker
@@ -62,6 +68,7 @@ class Work:
     rejects: list[Reject] = field(default_factory=list)
     embedded: int = 0
     _batch: list[Prepared] = field(default_factory=list)
+    _phrases: WaitingPhrases = field(default_factory=WaitingPhrases)
     _files: int = 0
     _before: int = 0
     _tried: set[str] = field(default_factory=set)  # paths
@@ -91,6 +98,18 @@ class Work:
                 self._flush_if_full(done, total)
                 self.progress(done, total, self.embedded + len(self._batch))
             self._flush(done, total)
+        self._left_phrases()
+
+    def _left_phrases(self) -> None:
+        """Embed the phrases of files that need not be read: the model of phrases is another, or rows were lost."""
+        if not (todo := self.ledger.phrases_todo(self.maker)):
+            return
+        warn(f"The phrases of {len(todo):,} pieces are embedded.")
+        for digest in todo:
+            self._phrases.add(self.ledger.kept_phrases(digest))
+            if len(self._phrases) >= PIECES_A_BATCH:
+                self._flush(0, 0)
+        self._flush(0, 0)
 
     def _request(self, key: Key, state: FileState) -> Request:
         return Request(state, self.embedder.kinds, frozenset(self._known(key.sha256)))
@@ -101,7 +120,7 @@ class Work:
         return own | self.ledger.vectors_of(sha256, self.maker)
 
     def _flush_if_full(self, done: int, total: int) -> None:
-        if len(self._batch) >= PIECES_A_BATCH or self._files >= FILES_A_BATCH:
+        if max(len(self._batch), len(self._phrases)) >= PIECES_A_BATCH or self._files >= FILES_A_BATCH:
             self._flush(done, total)
 
     def _file(self, key: Key, state: FileState, results: Iterator[Found | ItemError]) -> Iterator[None]:
@@ -135,11 +154,13 @@ class Work:
                 refused.append((result.stage, result.code, result.fault, result.hint))
                 continue
             self.stages.beside("parse", result.parse_seconds)
-            words, melody = _words(result.metadata), result.melody.tobytes()
-            self.ledger.add_piece(key, self.maker, result.number, result.kind, words, melody)
+            phrases = KeptPhrases.of(result.phrases)
+            read = ReadPiece(result.kind, _words(result.metadata), result.melody.tobytes(), phrases)
+            self.ledger.add_piece(key, self.maker, result.number, read)
+            self._phrases.add(phrases)
             if result.ready is not None and result.number not in self._known(key.sha256):
                 self._add(key, result)
-                yield
+            yield
         self.ledger.add_parse(key, self.maker, refused)
 
     def _add(self, key: Key, found: Found) -> None:
@@ -159,7 +180,11 @@ class Work:
         batch, self._batch, self._files = self._batch, [], 0
         with self.stages.timed("forward"):
             results = embed_each(self.embedder, batch)
+        with self.stages.timed("phrases"):
+            phrases = self._embedded_phrases()
         with self.stages.timed("write"):
+            for kept, rows in phrases:
+                self._store_phrases(kept, rows)
             for ready, result in zip(batch, results, strict=True):
                 source = ready.item.source
                 if isinstance(result, Embedded):
@@ -173,7 +198,7 @@ class Work:
 
     def _store(self, source: Source, result: Embedded) -> None:
         block = np.concatenate([result.piece[None], result.windows]).astype(np.float16)
-        shard, row, crc32 = self.shards.append(block)
+        shard, row, crc32 = self.shards[JOINT].append(block)
         places = np.array([place_row(p) for p in result.places], PLACE).tobytes()
         row_of = VectorRow(
             bytes.fromhex(source.sha256), source.number, shard, row,
@@ -181,6 +206,23 @@ class Work:
         )  # fmt: skip
         self.ledger.add_vector(self.maker, row_of)
         self.embedded += 1
+
+    def _embedded_phrases(self) -> list[tuple[KeptPhrases, dict[str, np.ndarray] | str]]:
+        """The phrases of this batch that have no vectors yet, with theirs or why they have none."""
+        model, waiting = self.embedder.phrases, self._phrases.taken()
+        if model is None:
+            return []
+        todo = [kept for kept in waiting if not self.ledger.has_phrase_vectors(kept.digest, self.maker)]
+        return [(kept, embed_one(model, kept)) for kept in todo]
+
+    def _store_phrases(self, kept: KeptPhrases, rows: dict[str, np.ndarray] | str) -> None:
+        assert self.maker.phrases is not None  # else there are none
+        for space, model in self.maker.phrases.models.items():
+            row = VectorRow(kept.digest, NUMBER, error=rows if isinstance(rows, str) else None)
+            if not isinstance(rows, str) and len(rows[space]):
+                shard, first, crc32 = self.shards[space].append(rows[space].astype(np.float16))
+                row = VectorRow(kept.digest, NUMBER, shard, first, len(rows[space]) - 1, crc32)
+            self.ledger.add_vector(replace(self.maker, fingerprint=model), row)
 
 
 def embed_each(embedder: EmbedderLike, ready: list[Prepared]) -> list[Embedded | ItemError]:

@@ -22,12 +22,13 @@ from mmbert_indexer import sources
 from mmbert_indexer.batches import EmbedderLike, Progress, Work
 from mmbert_indexer.ledger import Ledger, Maker, is_damage
 from mmbert_indexer.lock import build_lock, refuse_read_only
+from mmbert_indexer.phrases import PhraseMaker
 from mmbert_indexer.publish import LostVectors, Publisher, refuse_if_full
 from mmbert_indexer.reading import reader_version
 from mmbert_indexer.rejects import summary
 from mmbert_indexer.report import BuildReport, report
 from mmbert_indexer.scan import Scan, digests, walk, with_contexts
-from mmbert_indexer.shards import Shards
+from mmbert_indexer.shards import AllShards
 from mmbert_indexer.stages import Stages
 from mmbert_indexer.stop import Stop, listening
 from mmbert_indexer.workers import InThisProcess, Readers, WorkerPool, default_workers
@@ -187,18 +188,15 @@ class _Job:
         """All steps."""
         roots, removed = sources.joined(self.ledger, given)
         scan = self._scan(roots, removed, given, verify)
-        maker = Maker(self.embedder.fingerprint, reader_version())
-        before = self._uids()
-        shards = Shards(self.library / "work", maker.fingerprint, self.embedder.dim, self.ledger)
-        try:
-            refuse_if_full(self.library, len(self.ledger.todo(maker)), WINDOWS_A_PIECE, self.embedder.dim)
+        maker = Maker(self.embedder.fingerprint, reader_version(), PhraseMaker.of(self.embedder.phrases))
+        before, dim = self._uids(), self.embedder.dim
+        with closing(AllShards(self.library / "work", maker, dim, self.ledger)) as shards:
+            refuse_if_full(self.library, len(self.ledger.todo(maker)), WINDOWS_A_PIECE, dim, maker.phrases)
             work = Work(
                 self.ledger, shards, self.embedder, self.readers, maker,
                 self.stages, self.stop, self.progress, scan.rejects,
             )  # fmt: skip
             name = self._publish(work, shards)
-        finally:
-            shards.close()
         return report(self.library, name, work.embedded, before, self.stages)
 
     def _scan(self, roots: list[str], removed: list[str], given: list[str], verify: bool) -> Scan:
@@ -217,7 +215,7 @@ class _Job:
         self.ledger.commit()
         return scan
 
-    def _publish(self, work: Work, shards: Shards) -> str:
+    def _publish(self, work: Work, shards: AllShards) -> str:
         """Embed what is missing and publish; vectors that turn out to be damaged are made again, once."""
         for last in (False, True):
             work.run()
@@ -234,8 +232,9 @@ class _Job:
             except LostVectors as lost:
                 if last:
                     raise LibraryError(str(self.library), "loses what is written to it", "Is the disk sound?") from lost
-                warn(f"{len(lost.keys):,} pieces were damaged in work/shards and are embedded again.")
-                self.ledger.forget_vectors(lost.keys, work.maker.fingerprint)
+                warn(f"{lost.pieces:,} pieces were damaged in work/shards and are embedded again.")
+                for model, keys in lost.keys.items():
+                    self.ledger.forget_vectors(keys, model)
                 self.ledger.commit()
         raise AssertionError("unreachable")
 

@@ -98,6 +98,10 @@ def _print_build(report: dict[str, Any]) -> None:
         warn(f"and {more:,} more: {all_of_them}")
 
 
+def _phrases(facts: dict[str, Any]) -> str:
+    return f", {facts['phrases']:,} phrases" if "phrases" in facts else ""
+
+
 def _stages(seconds: dict[str, float]) -> str:
     told = ", ".join(f"{name} {s:.1f}" for name, s in seconds.items() if s >= 0.05)
     return f" ({told})" if told else ""
@@ -130,7 +134,7 @@ def info(library: LibraryArgument, as_json: JsonOption = False) -> int:
         return 0
     rows = [
         ("library", f"{facts['library']} ({facts['generation']}, {facts['bytes'] / 1e6:.1f} MB)"),
-        ("pieces", f"{facts['pieces']:,} from {facts['files']:,} files, {facts['windows']:,} windows"),
+        ("pieces", f"{facts['pieces']:,} from {facts['files']:,} files, {facts['windows']:,} windows{_phrases(facts)}"),
         ("kinds", ", ".join(f"{n:,} {kind}" for kind, n in facts["kinds"].items())),
         ("model", f"{facts['fingerprint'][:8]}, {facts['dim']} dimensions"),
         *(("folder", source) for source in facts["sources"]),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mmbert.store import files
+from mmbert_indexer.phrases import NUMBER, KeptPhrases, PhraseMaker
 from mmbert_indexer.scan import FileState
 
 TABLES = """
@@ -27,6 +28,8 @@ CREATE TABLE IF NOT EXISTS piece(sha256 BLOB, suffix TEXT, context TEXT, reader 
   metadata TEXT, PRIMARY KEY(sha256, suffix, context, reader, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS melody(sha256 BLOB, suffix TEXT, context TEXT, reader TEXT, number INT, notes BLOB,
   PRIMARY KEY(sha256, suffix, context, reader, number));
+CREATE TABLE IF NOT EXISTS phrases(sha256 BLOB, suffix TEXT, context TEXT, reader TEXT, number INT,
+  digest BLOB, heads BLOB, parts TEXT, notes BLOB, PRIMARY KEY(sha256, suffix, context, reader, number));
 CREATE TABLE IF NOT EXISTS vector(sha256 BLOB, number INT, fingerprint TEXT, reader TEXT, error TEXT,
   shard INT, "row" INT, windows INT, crc32 INT, places BLOB, facets TEXT,
   PRIMARY KEY(sha256, number, fingerprint)) WITHOUT ROWID;
@@ -41,7 +44,13 @@ WHERE p.sha256 IS NULL OR EXISTS (
   AND NOT EXISTS (SELECT 1 FROM vector v WHERE v.sha256=i.sha256 AND v.number=i.number AND {_KNOWN_VECTOR}))
 GROUP BY f.sha256, f.suffix, f.context ORDER BY min(f.path)
 """
-
+_PHRASES_TODO = """
+SELECT DISTINCT p.digest FROM phrases p JOIN file f USING(sha256, suffix, context)
+WHERE p.reader=? AND NOT EXISTS (
+  SELECT 1 FROM vector v WHERE v.sha256=p.digest AND v.number=? AND v.fingerprint=? AND (v.error IS NULL OR v.reader=?))
+ORDER BY 1
+"""
+_THE_PIECE = "sha256=? AND suffix=? AND context=? AND reader=? AND number=?"
 
 _CORRUPT, _NO_DATABASE = 11, 26  # of SQLite's results
 
@@ -58,18 +67,28 @@ class Maker:
     Attributes:
         fingerprint: Of the embedder's weights.
         reader: Digest of the code that reads and measures files; what it refused is tried again by other code.
+        phrases: The model of phrases; None where there is none.
     """
 
     fingerprint: str
     reader: str
+    phrases: PhraseMaker | None = None
+
+    @property
+    def models(self) -> set[str]:
+        """Names under which the ledger keeps their vectors."""
+        return {self.fingerprint, *(self.phrases.models.values() if self.phrases else ())}
 
 
 @dataclass(frozen=True)
 class VectorRow:
     """Where the vectors of one piece lie, or why there are none (``error``).
 
+    Those of a piece's phrases are kept alike: in place of the piece's vector that of the first phrase, in place of its
+    windows' those of the others; no shard where there are none.
+
     Attributes:
-        sha256: Digest of the file's bytes, binary.
+        sha256: Digest of the file's bytes, binary; of phrases theirs.
         number: Which piece within it.
         shard: Number of the shard.
         row: Its first row there: the piece's vector, those of its windows behind it.
@@ -93,11 +112,12 @@ class VectorRow:
 
 @dataclass(frozen=True)
 class ReadPiece:
-    """What a reader found: the kind, what the file states in words, and the melody as ``TUNE_NOTE`` bytes."""
+    """What a reader found: the kind, what the file states in words, the melody as ``TUNE_NOTE`` bytes, the phrases."""
 
     kind: str
     metadata: dict[str, str]
     melody: bytes
+    phrases: KeptPhrases
 
 
 @dataclass(frozen=True)
@@ -188,19 +208,19 @@ class Ledger:
         values = {"sha256": sha256, "fingerprint": maker.fingerprint, "reader": maker.reader}
         return {number for (number,) in self.connection.execute(statement, values)}
 
-    def add_piece(
-        self, key: Key, maker: Maker, number: int, kind: str, metadata: dict[str, str], melody: bytes = b""
-    ) -> None:
-        """A piece that a reader found; its melody as ``TUNE_NOTE``."""
-        words = json.dumps(metadata, sort_keys=True)
-        values = [key.sha256, key.suffix, key.context, maker.reader, number, kind, words]
-        self.connection.execute("INSERT OR REPLACE INTO piece VALUES(?,?,?,?,?,?,?)", values)
+    def add_piece(self, key: Key, maker: Maker, number: int, read: ReadPiece) -> None:
+        """A piece that a reader found."""
+        words = json.dumps(read.metadata, sort_keys=True)
+        the_piece = [key.sha256, key.suffix, key.context, maker.reader, number]
+        self.connection.execute("INSERT OR REPLACE INTO piece VALUES(?,?,?,?,?,?,?)", [*the_piece, read.kind, words])
         # A reading that was cut off may have left other notes; what has none needs no row.
-        self.connection.execute(
-            "DELETE FROM melody WHERE sha256=? AND suffix=? AND context=? AND reader=? AND number=?", values[:5]
-        )
-        if melody:
-            self.connection.execute("INSERT INTO melody VALUES(?,?,?,?,?,?)", [*values[:5], melody])
+        for table in ("melody", "phrases"):
+            self.connection.execute(f"DELETE FROM {table} WHERE {_THE_PIECE}", the_piece)
+        if read.melody:
+            self.connection.execute("INSERT INTO melody VALUES(?,?,?,?,?,?)", [*the_piece, read.melody])
+        if kept := read.phrases:
+            values = [*the_piece, kept.digest, kept.heads, kept.parts, kept.notes]
+            self.connection.execute("INSERT INTO phrases VALUES(?,?,?,?,?,?,?,?,?)", values)
 
     def add_parse(self, key: Key, maker: Maker, rejects: list[tuple[str, str, str, str]]) -> None:
         """A content that was read to its end, and what was refused on the way."""
@@ -222,6 +242,43 @@ class Ledger:
         """Let everything that was refused be tried again."""
         self.connection.execute("DELETE FROM parse WHERE rejects<>'[]'")
         self.connection.execute("DELETE FROM vector WHERE error IS NOT NULL")
+
+    # ---- phrases --------------------------------------------------------------------------------------
+
+    def phrases_todo(self, maker: Maker) -> list[bytes]:
+        """Digests of the phrases that lack vectors, in order; none where no model of phrases is at work."""
+        found: set[bytes] = set()
+        for model in maker.phrases.models.values() if maker.phrases else ():
+            rows = self.connection.execute(_PHRASES_TODO, [maker.reader, NUMBER, model, maker.reader])
+            found |= {digest for (digest,) in rows}
+        return sorted(found)
+
+    def has_phrase_vectors(self, digest: bytes, maker: Maker) -> bool:
+        """Whether some phrases need no embedding."""
+        models = maker.phrases.models.values() if maker.phrases else ()
+        rows = [self.vector_rows(digest, model).get(NUMBER) for model in models]
+        return all(row is not None and row.error is None for row in rows)
+
+    def kept_phrases(self, digest: bytes) -> KeptPhrases:
+        """Phrases by their digest.
+
+        Raises:
+            KeyError: there are none.
+        """
+        row = self.connection.execute("SELECT heads, notes, parts FROM phrases WHERE digest=?", [digest]).fetchone()
+        if row is None:
+            raise KeyError(digest.hex())
+        return KeptPhrases(*row)
+
+    def phrase_bytes(self, maker: Maker) -> int:
+        """Bytes of the phrases' vectors in the next generation, about."""
+        if maker.phrases is None:
+            return 0
+        statement = """SELECT ifnull(sum(1 + windows), 0) FROM vector WHERE fingerprint=? AND shard NOT NULL"""
+        return sum(
+            2 * maker.phrases.dims[space] * self.connection.execute(statement, [model]).fetchone()[0]
+            for space, model in maker.phrases.models.items()
+        )
 
     # ---- shards ---------------------------------------------------------------------------------------
 
@@ -265,7 +322,7 @@ class Ledger:
         kept = list(kept)
         marks = ",".join("?" * len(kept))
         self.connection.execute(f"DELETE FROM vector WHERE fingerprint NOT IN ({marks})", kept)
-        for table in ("parse", "piece", "melody"):
+        for table in ("parse", "piece", "melody", "phrases"):
             self.connection.execute(f"DELETE FROM {table} WHERE reader<>?", [reader])
 
     # ---- for publishing -------------------------------------------------------------------------------
@@ -278,12 +335,16 @@ class Ledger:
 
     def pieces_of(self, key: Key, reader: str) -> dict[int, ReadPiece]:
         """number -> the pieces that were read; empty where reading was not finished."""
-        statement = """SELECT i.number, i.kind, i.metadata, m.notes
+        statement = """SELECT i.number, i.kind, i.metadata, m.notes, r.heads, r.notes, r.parts
           FROM parse p JOIN piece i USING(sha256, suffix, context, reader)
           LEFT JOIN melody m USING(sha256, suffix, context, reader, number)
+          LEFT JOIN phrases r USING(sha256, suffix, context, reader, number)
           WHERE p.sha256=? AND p.suffix=? AND p.context=? AND p.reader=?"""
         rows = self.connection.execute(statement, [key.sha256, key.suffix, key.context, reader])
-        return {number: ReadPiece(kind, json.loads(words), notes or b"") for number, kind, words, notes in rows}
+        return {
+            number: ReadPiece(kind, json.loads(words), melody or b"", KeptPhrases(*some) if some[0] else KeptPhrases())
+            for number, kind, words, melody, *some in rows
+        }
 
     def refusals_of(self, key: Key, reader: str) -> list[tuple[str, str, str, str]]:
         """(stage, code, fault, hint) of what a reader refused."""

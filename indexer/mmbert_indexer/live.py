@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from mmbert_indexer.ledger import Key, Ledger, Maker, VectorRow
+from mmbert_indexer.phrases import NUMBER, KeptPhrases
 from mmbert_indexer.rejects import Reject
 from mmbert_indexer.scan import TEXT_BESIDE
 
@@ -27,6 +28,8 @@ class LivePiece:
         of_many: Whether the file holds several pieces.
         vectors: Where they lie.
         melody: Its melody, ``mmbert.symbolic.tune_line.TUNE_NOTE`` as bytes; empty where it has none.
+        phrases: Its phrases; none where they have no vectors.
+        phrase_vectors: Where those lie, by space; a space that is not there was lost.
     """
 
     uid: str
@@ -38,6 +41,8 @@ class LivePiece:
     of_many: bool
     vectors: VectorRow
     melody: bytes = b""
+    phrases: KeptPhrases = field(default_factory=KeptPhrases)
+    phrase_vectors: dict[str, VectorRow] = field(default_factory=dict)
 
 
 def live(ledger: Ledger, maker: Maker, rejects: list[Reject]) -> Iterator[LivePiece]:
@@ -70,7 +75,20 @@ def _content(
             where = tuple((path, size) for path, size, _ in holding)
             uid = f"{sha256.hex()[:32]}-{number}"
             of_many = len(pieces) > 1
-            yield LivePiece(uid, sha256, number, piece.kind, piece.metadata, where, of_many, row, piece.melody)
+            phrases, rows = _phrases(ledger, maker, piece.phrases)
+            for refused in {r.error for r in rows.values() if r.error is not None}:
+                rejects.append(Reject(os.fsdecode(holding[0][0]), sha256.hex(), *json.loads(refused)))
+                phrases, rows = KeptPhrases(), {}
+            head = (uid, sha256, number, piece.kind, piece.metadata, where, of_many)
+            yield LivePiece(*head, row, piece.melody, phrases, rows)
+
+
+def _phrases(ledger: Ledger, maker: Maker, kept: KeptPhrases) -> tuple[KeptPhrases, dict[str, VectorRow]]:
+    """The phrases of a piece, and where the ledger has their vectors; none where no model of phrases is at work."""
+    if not kept or maker.phrases is None:
+        return KeptPhrases(), {}
+    found = {space: ledger.vector_rows(kept.digest, model) for space, model in maker.phrases.models.items()}
+    return kept, {space: rows[NUMBER] for space, rows in found.items() if NUMBER in rows}
 
 
 def count_files(ledger: Ledger) -> int:

@@ -15,6 +15,8 @@ import mmbert
 from mmbert.errors import ItemError, MissingExtraError
 from mmbert.items import load_items
 from mmbert.prepare import Prepared, prepare
+from mmbert.symbolic.melody import voices
+from mmbert.symbolic.phrase_lines import PhraseLines, phrase_lines
 from mmbert.symbolic.score import Score
 from mmbert.symbolic.tune_line import TUNE_NOTE, tune_line
 from mmbert.types import Item, Kind
@@ -68,6 +70,7 @@ class Found:
         parse_seconds: What reading it took.
         score: Its notes, of the first piece of a file that is to be shown.
         melody: Its melody, ``TUNE_NOTE`` [n]; empty where it has none.
+        phrases: Its phrases; empty where it has none.
     """
 
     number: int
@@ -77,6 +80,7 @@ class Found:
     parse_seconds: float
     score: Score | None = None
     melody: np.ndarray = field(default_factory=lambda: np.zeros(0, TUNE_NOTE))
+    phrases: PhraseLines = field(default_factory=PhraseLines.none)
 
 
 def results(request: Request) -> Iterator[Found | ItemError]:
@@ -101,11 +105,11 @@ def results(request: Request) -> Iterator[Found | ItemError]:
         ready = None if named else _ready(piece, request.kinds)
         score = piece.score if request.to_show and not given else None
         given = True
-        melody = np.zeros(0, TUNE_NOTE) if request.to_show else _melody(piece)
-        if isinstance(melody, ItemError):
-            yield melody
+        lines = _lines(piece, request.to_show)
+        if isinstance(lines, ItemError):
+            yield lines
             continue
-        yield Found(piece.source.number, piece.kind, piece.metadata, ready, seconds, score, melody)
+        yield Found(piece.source.number, piece.kind, piece.metadata, ready, seconds, score, *lines)
 
 
 def _ready(item: Item, kinds: frozenset[str]) -> Prepared | ItemError:
@@ -119,9 +123,13 @@ def _ready(item: Item, kinds: frozenset[str]) -> Prepared | ItemError:
         return _mistake(str(item.source.path), "could not be measured", e, "encode")
 
 
-def _melody(item: Item) -> np.ndarray | ItemError:
+def _lines(item: Item, to_show: bool) -> tuple[np.ndarray, PhraseLines] | ItemError:
+    """Melody and phrases."""
+    if item.score is None or to_show:
+        return np.zeros(0, TUNE_NOTE), PhraseLines.none()
     try:
-        return np.zeros(0, TUNE_NOTE) if item.score is None else tune_line(item.score)
+        found = voices(item.score)
+        return tune_line(item.score, found), phrase_lines(item.score, found)
     except MemoryError:
         raise
     except Exception as e:

@@ -15,6 +15,7 @@ import numpy as np
 from mmbert.facets import FACETS, from_mapping
 from mmbert.store import files
 from mmbert.store.schema import INDEXES, PLACE, SCHEMA, TABLES, TEXT_COLUMNS
+from mmbert.store.vectors import PHRASE_SPACES
 from mmbert.titles import printable, title_of
 from mmbert.types import Facets
 from mmbert_indexer.live import LivePiece
@@ -43,6 +44,7 @@ class RecordsWriter:
         self._db.execute("BEGIN")
         self._db.execute("INSERT INTO meta VALUES('schema', ?)", [str(SCHEMA)])
         self.pieces = self.windows = 0
+        self.phrases = dict.fromkeys(PHRASE_SPACES.values(), 0)  # rows of each space
 
     def add(self, piece: LivePiece) -> None:
         """One piece with its files, windows, lists and words."""
@@ -63,6 +65,9 @@ class RecordsWriter:
         self._db.executemany("INSERT INTO window VALUES(?,?,?,?,?,?,?)", rows)
         if piece.melody:
             self._db.execute("INSERT INTO melody VALUES(?,?)", [row, piece.melody])
+        if kept := piece.phrases:
+            self._db.execute("INSERT INTO phrases VALUES(?,?,?,?)", [row, kept.heads, kept.parts, kept.notes])
+            self.phrases = {space: n + kept.rows[space] for space, n in self.phrases.items()}
         lists = {(name, value, row) for name in ("instruments", "families") for value in known.get(name, ())}
         self._db.executemany("INSERT INTO facet VALUES(?,?,?)", sorted(lists))
         self._add_words(row, piece, facets)

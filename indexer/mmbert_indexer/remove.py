@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from mmbert_indexer.build import open_ledger
 from mmbert_indexer.ledger import Ledger, Maker
 from mmbert_indexer.live import live
 from mmbert_indexer.lock import build_lock, refuse_read_only
+from mmbert_indexer.phrases import PhraseMaker
 from mmbert_indexer.publish import LostVectors, Publisher
 from mmbert_indexer.rejects import Reject
-from mmbert_indexer.shards import Shards
+from mmbert_indexer.shards import AllShards
 from mmbert_indexer.sources import any_under, under
 
 
@@ -63,15 +65,13 @@ def remove_paths(library: Path, paths: Sequence[Path]) -> RemoveReport:
         try:
             real = [_located(path, held | set(ledger.states())) for path in paths]
             kept = {uid for uid, there in before.items() if not all(_any_holds(real, path) for path in there)}
-            maker = Maker(manifest["fingerprint"], ledger.get("reader", ""))
-            shards = Shards(library / "work", maker.fingerprint, manifest["dim"], ledger)
-            try:
+            phrases = PhraseMaker.read(manifest.get("phrases"))
+            maker = Maker(manifest["fingerprint"], ledger.get("reader", ""), phrases)
+            with closing(AllShards(library / "work", maker, manifest["dim"], ledger)) as shards:
                 count = _take_out(ledger, real)
                 passing = [r for r in rejects if not r.sha256 and not _any_holds(real, r.path)]
                 publisher = Publisher(library, ledger, maker, manifest["dim"], passing)
                 name = _published(publisher, shards, kept, real)
-            finally:
-                shards.close()
         finally:
             ledger.rollback()
             ledger.close()
@@ -113,7 +113,7 @@ def _take_out(ledger: Ledger, paths: list[str]) -> int:
     return len(going)
 
 
-def _published(publisher: Publisher, shards: Shards, kept: set[str], gone: list[str]) -> str:
+def _published(publisher: Publisher, shards: AllShards, kept: set[str], gone: list[str]) -> str:
     """Name of the new generation, which holds every piece that is to be kept.
 
     Raises:
@@ -126,6 +126,6 @@ def _published(publisher: Publisher, shards: Shards, kept: set[str], gone: list[
             publisher.clean(aside=False)
             return name
         except LostVectors as e:
-            lost = len(e.keys)
+            lost = e.pieces
     fault = f"cannot be published again: {lost} other pieces are gone from work/, or damaged there"
     raise LibraryError(str(publisher.library), fault, "Run mmbert index build, then remove again.")

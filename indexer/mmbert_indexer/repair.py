@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,11 @@ from mmbert_indexer.clean import Cleaner
 from mmbert_indexer.ledger import Ledger, Maker
 from mmbert_indexer.live import live
 from mmbert_indexer.lock import build_lock, refuse_read_only
-from mmbert_indexer.publish import LostVectors, Publisher
+from mmbert_indexer.phrases import PhraseMaker
+from mmbert_indexer.publish import LostVectors, Publisher, dims_of
 from mmbert_indexer.rejects import Reject
-from mmbert_indexer.salvage import salvage
-from mmbert_indexer.shards import Shards, folder_of, stated_dim
+from mmbert_indexer.salvage import salvage, salvage_phrases
+from mmbert_indexer.shards import AllShards, Shards, folder_of, stated_dim
 
 Steps = Callable[[int, int], None]  # (steps done, steps)
 
@@ -136,20 +138,21 @@ class _Repair:
 
     def _work(self, ledger: Ledger) -> None:
         """Forget rows of the shards that are not what they were, and take them from the generations."""
-        dims = {m["fingerprint"]: m["dim"] for m in self.manifests.values()}
+        dims = {k: v for m in self.manifests.values() for k, v in dims_of(m).items()}
         if (model := self._model(ledger)) is not None:
-            dims.setdefault(model["fingerprint"], model["dim"])
-        lost = 0
-        for fingerprint in ledger.models():
-            before = len(ledger.embedded(fingerprint))
-            self._mend(ledger, fingerprint, dims.get(fingerprint))
-            lost += before - len(ledger.embedded(fingerprint))
-        saved = 0
+            dims = dims_of(model) | dims
+        lost = phrases_lost = saved = phrases_saved = 0
+        for model_name in ledger.models():
+            before = len(ledger.embedded(model_name))
+            self._mend(ledger, model_name, dims.get(model_name))
+            gone = before - len(ledger.embedded(model_name))
+            lost, phrases_lost = (lost, max(phrases_lost, gone)) if ":" in model_name else (lost + gone, phrases_lost)
         for name in list(self.manifests):
             generation = self._opened(name)
             if generation is not None:
                 try:
                     saved += salvage(self.library, ledger, generation)
+                    phrases_saved += salvage_phrases(self.library, ledger, generation)
                 finally:
                     generation.close()
         self.cleaner.shards(ledger)  # what the ledger does not know nobody finds again
@@ -157,6 +160,11 @@ class _Repair:
             self.done.append(f"the vectors of {lost:,} pieces were damaged in work/shards")
         if saved:
             self.done.append(f"the vectors of {saved:,} pieces were taken from the generations into work/")
+        if phrases_lost:
+            self.done.append(f"the vectors of the phrases of {phrases_lost:,} pieces were damaged in work/shards")
+        if phrases_saved:
+            taken = "were taken from the generations into work/"
+            self.done.append(f"the vectors of the phrases of {phrases_saved:,} pieces {taken}")
 
     def _mend(self, ledger: Ledger, fingerprint: str, dim: int | None) -> None:
         """Forget the damaged rows of one model's shards; of an unfinished rebuild no generation tells the ``dim``."""
@@ -190,7 +198,7 @@ class _Repair:
                 manifest = read_manifest(self.folder.generations / name)
             except DamageError:
                 continue
-            return {"fingerprint": manifest["fingerprint"], "dim": manifest["dim"]}
+            return {name: manifest.get(name) for name in ("fingerprint", "dim", "phrases")}
         return None
 
     # ---- the current generation -----------------------------------------------------------------------
@@ -234,17 +242,15 @@ class _Repair:
         model = self._model(ledger)
         if ledger.get("published") is None or model is None:
             return None
-        maker = Maker(model["fingerprint"], ledger.get("reader", ""))
+        maker = Maker(model["fingerprint"], ledger.get("reader", ""), PhraseMaker.read(model.get("phrases")))
         if ledger.todo(maker) or next(live(ledger, maker, []), None) is None:
             return None
         publisher = Publisher(self.library, ledger, maker, model["dim"], self._passing())
-        shards = Shards(self.library / "work", maker.fingerprint, model["dim"], ledger)
-        try:
-            return publisher.publish(shards, {"repaired": True})
-        except LostVectors:
-            return None
-        finally:
-            shards.close()
+        with closing(AllShards(self.library / "work", maker, model["dim"], ledger)) as shards:
+            try:
+                return publisher.publish(shards, {"repaired": True})
+            except LostVectors:
+                return None
 
     def _passing(self) -> list[Reject]:
         """Refusals that the ledger does not keep, from the newest generation that still tells them."""

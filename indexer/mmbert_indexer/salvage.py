@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from mmbert.store.generations import Generation
 from mmbert.store.schema import PLACE
 from mmbert_indexer.batches import facets_json, place_row
 from mmbert_indexer.ledger import Ledger, Maker, VectorRow
+from mmbert_indexer.phrases import NUMBER, KeptPhrases, PhraseMaker
 from mmbert_indexer.shards import Shards
 
 PIECES_A_COMMIT = 1000
@@ -22,23 +25,59 @@ def salvage(library: Path, ledger: Ledger, generation: Generation) -> int:
     table = generation.pieces
     keys = [(bytes.fromhex(sha256), int(number)) for sha256, number in zip(table.sha256, table.number, strict=True)]
     missing = [row for row, key in enumerate(keys) if key not in known]
-    if not missing:
-        return 0
-    maker = Maker(fingerprint, ledger.get("reader", ""))
-    shards = Shards(library / "work", fingerprint, generation.manifest["dim"], ledger)
-    try:
-        for start in range(0, len(missing), PIECES_A_COMMIT):
-            for row in missing[start : start + PIECES_A_COMMIT]:
-                ledger.add_vector(maker, _appended(shards, generation, row, keys[row]))
-            shards.sync()
-            ledger.commit()
-            shards.seal_if_full()
-    finally:
-        shards.close()
+    dim = generation.manifest["dim"]
+    _append(library, ledger, fingerprint, dim, missing, lambda to, row: _piece(to, generation, row, keys[row]))
     return len(missing)
 
 
-def _appended(shards: Shards, generation: Generation, row: int, key: tuple[bytes, int]) -> VectorRow:
+def salvage_phrases(library: Path, ledger: Ledger, generation: Generation) -> int:
+    """The same for the vectors of phrases; returns of how many pieces."""
+    maker = PhraseMaker.read(generation.manifest.get("phrases"))
+    if maker is None:
+        return 0
+    counts, _ = generation.phrase_heads()
+    rows = np.flatnonzero(counts).tolist()
+    kept = {row: KeptPhrases.of(lines) for row, lines in generation.phrases_of(rows).items()}
+    saved: set[int] = set()
+    for space, model in maker.models.items():
+        start = np.cumsum([0, *(kept[row].rows[space] for row in rows)])
+        begin = dict(zip(rows, start.tolist(), strict=False))
+        known = ledger.embedded(model)
+        missing = [row for row in rows if kept[row].rows[space] and (kept[row].digest, NUMBER) not in known]
+
+        for row in rows:
+            if not kept[row].rows[space]:  # as a build says that there is nothing to embed
+                ledger.add_vector(Maker(model, ledger.get("reader", "")), VectorRow(kept[row].digest, NUMBER))
+
+        def one(to: Shards, row: int, space: str = space, begin: dict[int, int] = begin) -> VectorRow:
+            n = kept[row].rows[space]
+            block = generation.vectors.matrix(space)[begin[row] : begin[row] + n]
+            shard, first, crc32 = to.append(np.asarray(block))
+            return VectorRow(kept[row].digest, NUMBER, shard, first, n - 1, crc32)
+
+        _append(library, ledger, model, maker.dims[space], missing, one)
+        saved |= set(missing)
+    ledger.commit()
+    return len(saved)
+
+
+def _append(
+    library: Path, ledger: Ledger, model: str, dim: int, rows: Sequence[int], one: Callable[[Shards, int], VectorRow]
+) -> None:
+    """Append pieces by their rows in the generation, a thousand a commit."""
+    if not rows:
+        return
+    maker = Maker(model, ledger.get("reader", ""))
+    with closing(Shards(library / "work", model, dim, ledger)) as shards:
+        for start in range(0, len(rows), PIECES_A_COMMIT):
+            for row in rows[start : start + PIECES_A_COMMIT]:
+                ledger.add_vector(maker, one(shards, row))
+            shards.sync()
+            ledger.commit()
+            shards.seal_if_full()
+
+
+def _piece(shards: Shards, generation: Generation, row: int, key: tuple[bytes, int]) -> VectorRow:
     windows = generation.windows.of_piece(row)
     piece = generation.vectors.matrix("joint/pieces")[row]
     block = np.concatenate([piece[None], generation.vectors.matrix("joint/windows")[windows]])

@@ -13,19 +13,24 @@ import numpy as np
 
 from mmbert.store import files
 from mmbert.store.files import json_bytes, sha256_of
-from mmbert_indexer.ledger import Ledger
+from mmbert_indexer.ledger import Ledger, Maker
 
 SEAL_BYTES = 64 << 20
-SPACE = "joint"
+JOINT = "joint"
 
 
 class DamagedRows(Exception):
     """Rows of a shard are not those that were written."""
 
 
-def folder_of(work: Path, fingerprint: str) -> Path:
-    """Where the shards of a model lie: two models never share a folder."""
-    return work / "shards" / f"{SPACE}-{fingerprint[:8]}"
+def folder_of(work: Path, model: str) -> Path:
+    """Where the shards of a model lie: two models never share a folder. Those of phrases name their space.
+
+    >>> folder_of(Path("work"), "0123456789").name, folder_of(Path("work"), "next:0123456789").name
+    ('joint-01234567', 'next-01234567')
+    """
+    space, _, fingerprint = model.rpartition(":")
+    return work / "shards" / f"{space or JOINT}-{fingerprint[:8]}"
 
 
 def orphans(folder: Path, used: Collection[int]) -> list[Path]:
@@ -173,3 +178,52 @@ class Shards:
 
     def _sealed(self, number: int) -> Path:
         return self.folder / f"{number:06d}.f16"
+
+
+class AllShards:
+    """The shards of all models at work, by space: ``joint``, and those of phrases.
+
+    Those of phrases of which the ledger knows none are made when the first one comes: many libraries have none.
+
+    Args:
+        work: The library's work folder.
+        maker: The models.
+        dim: Length of the vectors of ``joint``.
+        ledger: What is in them.
+    """
+
+    def __init__(self, work: Path, maker: Maker, dim: int, ledger: Ledger) -> None:
+        self._work, self._ledger = work, ledger
+        self._models = {JOINT: (maker.fingerprint, dim)}
+        if (phrases := maker.phrases) is not None:
+            self._models |= {space: (model, phrases.dims[space]) for space, model in phrases.models.items()}
+        self._open: dict[str, Shards] = {}
+        known = ledger.models()
+        try:
+            for space, (model, _) in self._models.items():
+                if space == JOINT or model in known:
+                    self[space]
+        except BaseException:
+            self.close()
+            raise
+
+    def __getitem__(self, space: str) -> Shards:
+        if space not in self._open:
+            model, dim = self._models[space]
+            self._open[space] = Shards(self._work, model, dim, self._ledger)
+        return self._open[space]
+
+    def sync(self) -> None:
+        """Bring what was appended to the disk."""
+        for shards in self._open.values():
+            shards.sync()
+
+    def seal_if_full(self) -> None:
+        """As of each."""
+        for shards in self._open.values():
+            shards.seal_if_full()
+
+    def close(self) -> None:
+        """Close files."""
+        for shards in self._open.values():
+            shards.close()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 # In order. "wait" is for files that are read beside, in other processes.
-STAGES = ("scan", "hash", "wait", "forward", "write", "publish")
+STAGES = ("scan", "hash", "wait", "forward", "phrases", "write", "publish")
 BESIDE = ("parse", "facets", "encode")
 
 

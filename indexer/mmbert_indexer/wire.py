@@ -18,6 +18,7 @@ import numpy as np
 from mmbert.errors import ItemError
 from mmbert.items.limits import LIMITS
 from mmbert.prepare import Prepared
+from mmbert.symbolic.phrase_lines import PHRASE, PHRASE_NOTE, PhraseLines, possible
 from mmbert.symbolic.score import KEY, METRE, NOTE, TEMPO, Part, Score
 from mmbert.symbolic.tune_line import TUNE_NOTE
 from mmbert.symbolic.windows import PASSAGE_NOTES
@@ -109,6 +110,9 @@ def _head(message: Found | ItemError | FileChanged | OSError, arrays: list[bytes
             head["score"] = _score_head(message.score, arrays)
         head["melody"] = len(message.melody)
         arrays.append(np.ascontiguousarray(message.melody, dtype=TUNE_NOTE).tobytes())
+        phrases = message.phrases
+        head["phrases"] = [len(phrases.heads), len(phrases.notes), phrases.parts]
+        arrays += [phrases.heads.tobytes(), phrases.notes.tobytes()]
         return head
     if isinstance(message, ItemError):
         return {"is": "refused", "refused": _error_head(message)}
@@ -126,11 +130,12 @@ def _message(head: dict[str, Any], take: Callable[[int], bytes]) -> Any:
             ready = _error(head["refused"])
         score = _score(head["score"], take) if "score" in head else None
         melody = _melody(head["melody"], take)
+        phrases = _phrases(head["phrases"], take)
         number, kind, metadata = int(head["number"]), head["kind"], head["metadata"]
         words = isinstance(metadata, dict) and all(isinstance(v, str) for v in metadata.values())
         if number < 0 or kind not in get_args(Kind) or not words:
             raise BadFrame("a piece that cannot be")
-        return Found(number, kind, metadata, ready, float(head["parse_seconds"]), score, melody)
+        return Found(number, kind, metadata, ready, float(head["parse_seconds"]), score, melody, phrases)
     if head["is"] == "refused":
         return _error(head["refused"])
     if head["is"] == "changed":
@@ -141,15 +146,28 @@ def _message(head: dict[str, Any], take: Callable[[int], bytes]) -> Any:
 
 
 def _melody(rows: int, take: Callable[[int], bytes]) -> np.ndarray:
-    if not 0 <= rows <= MOST_ARRAY // TUNE_NOTE.itemsize:
-        raise BadFrame(f"{rows} rows")
-    line = np.frombuffer(take(rows * TUNE_NOTE.itemsize), dtype=TUNE_NOTE)
+    line = _rows(rows, TUNE_NOTE, take)
     times = np.stack([line[name].astype(np.float64) for name in ("onset", "second", "duration")])
     if not (
         np.isfinite(times).all() and (times >= 0).all() and (line["bar"] >= 0).all() and (line["pitch"] < 128).all()
     ):
         raise BadFrame("a melody that cannot be")
     return line
+
+
+def _phrases(told: list[Any], take: Callable[[int], bytes]) -> PhraseLines:
+    heads, notes, parts = told
+    named = tuple((str(name), int(program)) for name, program in parts)
+    lines = PhraseLines(_rows(heads, PHRASE, take), _rows(notes, PHRASE_NOTE, take), named)
+    if not possible(lines):
+        raise BadFrame("phrases that cannot be")
+    return lines
+
+
+def _rows(rows: int, kind: np.dtype, take: Callable[[int], bytes]) -> np.ndarray:
+    if not 0 <= rows <= MOST_ARRAY // kind.itemsize:
+        raise BadFrame(f"{rows} rows")
+    return np.frombuffer(take(rows * kind.itemsize), dtype=kind)
 
 
 def _error_head(error: ItemError) -> list[str]:
@@ -231,9 +249,7 @@ def _score_head(score: Score, arrays: list[bytes]) -> dict[str, Any]:
 def _score(head: dict[str, Any], take: Callable[[int], bytes]) -> Score:
     arrays = {}
     for rows, (name, kind) in zip(head["rows"], _MAPS.items(), strict=True):
-        if not 0 <= rows <= MOST_ARRAY // kind.itemsize:
-            raise BadFrame(f"{rows} rows")
-        arrays[name] = np.frombuffer(take(rows * kind.itemsize), dtype=kind)
+        arrays[name] = _rows(rows, kind, take)
     score = Score(
         ticks_per_quarter=int(head["ticks_per_quarter"]), parts=tuple(Part(**part) for part in head["parts"]), **arrays
     )

@@ -12,6 +12,10 @@ from mmbert.errors import UsageError
 from mmbert.titles import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
     from mmbert.types import Answer, Hit
 
 app = typer.Typer(add_completion=False)
@@ -103,7 +107,6 @@ def _print(answer: Answer, as_json: bool) -> None:
 
 def _show(answer: Answer) -> None:
     from rich.markup import escape
-    from rich.table import Table
 
     console = stdout_console()
     chips = ", ".join(f"{c} (must)" if c.hard else str(c) for c in answer.query.conditions)
@@ -115,14 +118,21 @@ def _show(answer: Answer) -> None:
     if answer.nothing_fits:
         nearest = " The nearest are:" if answer.hits else ""
         console.print(f"Nothing in this library fits.{nearest}", highlight=False)
-    if not answer.hits:
-        return
+    if answer.hits:
+        console.print(hits_table(answer.hits))
+
+
+def hits_table(hits: Sequence[Hit]) -> Table:
+    """Hits as a table, best first."""
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("#", "title", "composer", "where", "why", "file"):
         table.add_column(name, overflow="fold", justify="right" if name == "#" else "left")
-    for hit in answer.hits:
+    for hit in hits:
         table.add_row(*(escape(printable(cell)) for cell in _cells(hit)))
-    console.print(table)
+    return table
 
 
 def _cells(hit: Hit) -> tuple[str, ...]:

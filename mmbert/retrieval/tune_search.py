@@ -11,6 +11,7 @@ from mmbert.errors import UsageError
 from mmbert.retrieval.calibrate import shares_beaten
 from mmbert.retrieval.conditions import allowed, lies_in
 from mmbert.retrieval.example import Like, read_item
+from mmbert.retrieval.intervals import apart
 from mmbert.retrieval.tune_find import Found, find
 from mmbert.retrieval.tune_index import Tune, TuneIndex
 from mmbert.retrieval.versions import fold_versions
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
 LEAST = 3  # notes: two are one interval, which every piece has
 ENOUGH = 0.7  # of the notes must agree, else nothing fits
 _LENGTHS_AGREE = 0.8
-_INTERVALS = (
-    "", "a semitone", "a whole tone", "a minor third", "a major third", "a fourth", "a tritone", "a fifth",
-    "a minor sixth", "a major sixth", "a minor seventh", "a major seventh", "an octave",
-)  # fmt: skip
 
 
 def read_tune(like: Like) -> Tune:
@@ -151,26 +148,13 @@ def _why(found: Found, i: int, place: Place, stretched: float | None) -> str:
     """
     begin = f"{int(place.start_s) // 60}:{int(place.start_s) % 60:02d}"
     where = f"bar {place.start_bar + 1}" if place.start_bar is not None else begin
-    said = [f"{found.right[i]} of {found.asked} notes agree from {where} on, {_key(int(found.shift[i]))}"]
+    said = [f"{found.right[i]} of {found.asked} notes agree from {where} on, {apart(int(found.shift[i]))}"]
     if stretched is not None:
         close = found.agreement[i] >= _LENGTHS_AGREE
         said.append("the note lengths agree" if close else "the note lengths differ")
         if close and abs(stretched - 1) >= 0.05:
             said[-1] += f" at {1 / stretched:.2f} times yours"
     return "; ".join(said) + "."
-
-
-def _key(shift: int) -> str:
-    octaves, rest = divmod(abs(shift), 12)
-    if shift == 0:
-        return "at the same pitch"
-    if octaves and not rest:
-        interval = "an octave" if octaves == 1 else f"{octaves} octaves"
-    else:
-        interval = _INTERVALS[rest] + (
-            f" and {'an octave' if octaves == 1 else f'{octaves} octaves'}" if octaves else ""
-        )
-    return f"{interval} {'higher' if shift > 0 else 'lower'}"
 
 
 def tune_query(conditions: Sequence[Condition], like: str | None, notes: str) -> Query:

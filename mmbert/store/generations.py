@@ -1,6 +1,6 @@
 """The library folder as readers see it: generations that never change, and CURRENT, which names one.
 
-LIB/LIBRARY.json CURRENT LOCK work/ generations/gen-000042/{MANIFEST.json records.sqlite joint.*.f16 rejects.jsonl}
+LIB/LIBRARY.json CURRENT LOCK work/ generations/gen-000042/{MANIFEST.json records.sqlite *.f16 rejects.jsonl}
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import numpy as np
 from mmbert.errors import LibraryError
 from mmbert.store.manifest import DamageError, check, refuse_newer
 from mmbert.store.records import PieceTable, Records, WindowTable
-from mmbert.store.vectors import VectorStore
+from mmbert.store.vectors import PHRASE_SPACES, VectorStore
+from mmbert.symbolic.phrase_lines import PhraseLines, accompanied
 from mmbert.types import Condition, Facets, Place
 
 log = logging.getLogger("mmbert")
@@ -38,7 +39,7 @@ class Generation:
         n_pieces: Number of pieces.
         pieces: Columns of all pieces.
         windows: The window rows.
-        vectors: Exact search over ``joint/pieces`` and ``joint/windows``.
+        vectors: Exact search over ``joint/pieces`` and ``joint/windows``, and over the phrases where they are kept.
     """
 
     def __init__(self, folder: Path, manifest: dict[str, Any], notice: str = "") -> None:
@@ -55,9 +56,12 @@ class Generation:
     def _load(self, folder: Path, manifest: dict[str, Any]) -> None:
         self.pieces: PieceTable = self._records.piece_table()
         self.windows = WindowTable(self._records, self.pieces.windows)
-        rows = {"joint/pieces": self.n_pieces, "joint/windows": manifest["counts"]["windows"]}
-        self.vectors = VectorStore(folder, rows, manifest["dim"])
-        if len(self.pieces) != self.n_pieces or len(self.windows) != rows["joint/windows"]:
+        counts, dim = manifest["counts"], manifest["dim"]
+        shapes = {"joint/pieces": (self.n_pieces, dim), "joint/windows": (counts["windows"], dim)}
+        if (made := manifest.get("phrases")) is not None:
+            shapes |= {space: (made["rows"][space], made["dims"][space]) for space in PHRASE_SPACES.values()}
+        self.vectors = VectorStore(folder, shapes)
+        if len(self.pieces) != self.n_pieces or len(self.windows) != counts["windows"]:
             raise DamageError("records.sqlite and the vectors disagree about the number of pieces")
         self._rejects = (folder / "rejects.jsonl").open("rb")  # now: a later build may delete it
         self._row = {uid: row for row, uid in enumerate(self.pieces.uid)}
@@ -121,6 +125,28 @@ class Generation:
             raise LibraryError(str(library), "was built before tunes could be found in a library", hint)
         return kept
 
+    def phrase_heads(self) -> tuple[np.ndarray, np.ndarray]:
+        """Phrases of each piece, int64 [n_pieces], and all of them, ``PHRASE`` [P], in order of piece.
+
+        Rows of ``next/phrases`` are these; rows of ``accompaniment/phrases`` those that are accompanied.
+
+        Raises:
+            LibraryError: the library was built before phrases were kept.
+            DamageError: records and vectors disagree.
+        """
+        if (made := self.manifest.get("phrases")) is None:
+            library = self.folder.parent.parent
+            hint = f"Run: mmbert index build {library}  (its files are read again, no piece is embedded again)"
+            raise LibraryError(str(library), "was built before phrases were kept in a library", hint)
+        counts, heads = self._records.phrase_heads()
+        if [len(heads), int(accompanied(heads).sum())] != [made["rows"][space] for space in PHRASE_SPACES.values()]:
+            raise DamageError("records.sqlite and the vectors disagree about the number of phrases")
+        return counts, heads
+
+    def phrases_of(self, rows: Iterable[int]) -> dict[int, PhraseLines]:
+        """All phrases of some pieces that have any, read at once."""
+        return self._records.phrases(rows)
+
     def rejects(self) -> list[dict[str, str]]:
         """Every file that was not indexed, and why."""
         size = os.fstat(self._rejects.fileno()).st_size
@@ -145,6 +171,20 @@ class Generation:
                 "",
                 f"This library was built with model {self.fingerprint[:8]}, you loaded {fingerprint[:8]}",
                 "Rebuild, or load the first.",
+            )
+
+    def require_phrases(self, fingerprint: str) -> None:
+        """Refuse another model of phrases than the one that made the vectors.
+
+        Raises:
+            LibraryError: naming both.
+        """
+        made = self.manifest["phrases"]["fingerprint"]
+        if fingerprint != made:
+            raise LibraryError(
+                "",
+                f"The phrases of this library were embedded with model {made[:8]}, you loaded {fingerprint[:8]}",
+                f"Run: mmbert index build {self.folder.parent.parent}  (no file is read again)",
             )
 
     def close(self) -> None:

@@ -17,11 +17,13 @@ from mmbert.facets import from_mapping
 from mmbert.store.columns import Columns
 from mmbert.store.manifest import DamageError
 from mmbert.store.schema import TEXT_COLUMNS
+from mmbert.symbolic.phrase_lines import PHRASE, PhraseLines, unpacked
 from mmbert.symbolic.tune_line import TUNE_NOTE
 from mmbert.types import Condition, Facets, Place
 
 TERMS_AT_MOST, TERM_LENGTH = 64, 200  # of one question
 _MELODIES = "SELECT m.notes FROM piece p LEFT JOIN melody m ON m.piece_id=p.id ORDER BY p.id"
+_HEADS = "SELECT p.heads FROM piece LEFT JOIN phrases p ON p.piece_id=piece.id ORDER BY piece.id"
 KEYS_AT_ONCE = 500  # variables of one statement; every SQLite takes 999
 
 
@@ -158,6 +160,28 @@ class Records:
             raise DamageError("records.sqlite holds a melody that is none") from e
         return np.array([len(some) for some in kept], np.int64) // TUNE_NOTE.itemsize, notes
 
+    def phrase_heads(self) -> tuple[np.ndarray, np.ndarray]:
+        """(phrases of each piece, int64 [n_pieces]; all of them, ``PHRASE`` [P]), in order of piece.
+
+        Raises:
+            DamageError: what is kept are no phrases.
+        """
+        kept = [heads or b"" for (heads,) in self._all(_HEADS)]
+        try:
+            heads = np.frombuffer(b"".join(kept), PHRASE)
+        except ValueError as e:
+            raise DamageError("records.sqlite holds a phrase that is none") from e
+        return np.array([len(some) for some in kept], np.int64) // PHRASE.itemsize, heads
+
+    def phrases(self, rows: Iterable[int]) -> dict[int, PhraseLines]:
+        """All phrases of some pieces that have any.
+
+        Raises:
+            DamageError: what is kept are no phrases.
+        """
+        statement = "SELECT piece_id, heads, parts, notes FROM phrases"
+        return {row: _phrases(*kept) for row, *kept in self._each(statement, rows, key="piece_id")}
+
     def _each(self, statement: str, rows: Iterable[int], *, key: str = "id", order: str = "") -> list[tuple]:
         """Rows of a table by their key: one statement for as many as SQLite takes at once."""
         wanted = list(dict.fromkeys(map(int, rows)))
@@ -193,6 +217,15 @@ class Records:
     def close(self) -> None:
         """Close the database."""
         self._connection.close()
+
+
+def _phrases(heads: bytes, parts: str, notes: bytes) -> PhraseLines:
+    try:
+        read = np.frombuffer(heads, PHRASE)
+        n = int(read["melody"].sum(dtype=np.int64) + read["accompaniment"].sum(dtype=np.int64))
+        return PhraseLines(read, unpacked(notes, n), tuple((name, program) for name, program in json.loads(parts)))
+    except ValueError as e:
+        raise DamageError("records.sqlite holds phrases that are none") from e
 
 
 def _objects(values: Iterable[Any]) -> np.ndarray:

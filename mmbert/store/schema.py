@@ -6,7 +6,7 @@ import numpy as np
 
 from mmbert.facets import FACETS
 
-SCHEMA = 2  # 2: melodies
+SCHEMA = 3  # 2: melodies, 3: phrases
 _TYPES = {"number": "REAL", "flag": "INT"}
 # name -> weight of a match in bm25; the columns of the full text, in this order
 TEXT_COLUMNS = {
@@ -34,6 +34,8 @@ CREATE TABLE file(piece_id INT NOT NULL, path BLOB NOT NULL, path_shown TEXT NOT
 CREATE TABLE window("row" INTEGER PRIMARY KEY, piece_id INT NOT NULL, n INT NOT NULL,
   start_s REAL, end_s REAL, start_bar INT, end_bar INT);
 CREATE TABLE melody(piece_id INTEGER PRIMARY KEY, notes BLOB NOT NULL);  -- mmbert.symbolic.tune_line.TUNE_NOTE
+CREATE TABLE phrases(piece_id INTEGER PRIMARY KEY,  -- mmbert.symbolic.phrase_lines
+  heads BLOB NOT NULL, parts TEXT NOT NULL, notes BLOB NOT NULL);
 CREATE TABLE facet(name TEXT, value TEXT, piece_id INT, PRIMARY KEY(name, value, piece_id)) WITHOUT ROWID;
 CREATE VIRTUAL TABLE fts USING fts5({", ".join(TEXT_COLUMNS)}, content='',
   tokenize='unicode61 remove_diacritics 2', prefix='2 3');

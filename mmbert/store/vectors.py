@@ -11,7 +11,7 @@ FAISS's GPU classes alone, never on a device.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -21,8 +21,10 @@ import numpy as np
 
 from mmbert import _runtime  # noqa: F401  (before faiss is imported)
 from mmbert.errors import LibraryError, MissingExtraError
+from mmbert.symbolic.phrases import Task
 
-SPACES = ("joint/pieces", "joint/windows")
+# What goes on from a melody, or with it: rows of phrases, in libraries that keep them.
+PHRASE_SPACES: dict[Task, str] = {"completion": "next/phrases", "accompaniment": "accompaniment/phrases"}
 GPU_MOST = 2048  # rows that one search on a GPU can return
 
 
@@ -36,17 +38,19 @@ def file_name(space: str) -> str:
 
 
 class VectorStore:
-    """Exact search over the rows of a generation; a row is a piece or a window, in generation order.
+    """Exact search over the rows of a generation; a row is a piece, a window or a phrase, in generation order.
 
     Args:
         folder: The generation.
-        rows: Number of rows of each space.
-        dim: Length of a vector.
+        shapes: Number of rows of each space, and length of its vectors. ``joint/pieces`` is one of them.
+
+    Attributes:
+        dim: Length of the vectors of ``joint``.
     """
 
-    def __init__(self, folder: Path, rows: dict[str, int], dim: int) -> None:
-        self.dim = dim
-        self._matrices = {space: _matrix(folder / file_name(space), rows[space], dim) for space in SPACES}
+    def __init__(self, folder: Path, shapes: Mapping[str, tuple[int, int]]) -> None:
+        self.dim = shapes["joint/pieces"][1]
+        self._matrices = {space: _matrix(folder / file_name(space), *shape) for space, shape in shapes.items()}
         self._indexes: dict[str, _Index] = {}
         self._lock = Lock()
 
@@ -70,7 +74,7 @@ class VectorStore:
         """The k rows of largest inner product, exactly; equal ones in order of row.
 
         Args:
-            space: ``joint/pieces`` or ``joint/windows``.
+            space: ``joint/pieces``, ``joint/windows``, or of a library that keeps phrases one of theirs.
             queries: float32 [q, d], unit length for cosines.
             k: Rows wanted; may exceed what there is.
             allowed: bool [rows], the only rows that may be returned; None for all.
@@ -83,12 +87,12 @@ class VectorStore:
             MissingExtraError: FAISS is not installed.
         """
         queries = np.ascontiguousarray(np.atleast_2d(queries), dtype=np.float32)
-        if queries.shape[1] != self.dim:
-            fault = f"holds vectors of {self.dim} dimensions, the question has {queries.shape[1]}"
+        matrix = self.matrix(space)
+        if queries.shape[1] != matrix.shape[1]:
+            fault = f"holds vectors of {matrix.shape[1]} dimensions, the question has {queries.shape[1]}"
             raise LibraryError("library", fault, "Open it with the weights that it was built with.")
         if not np.isfinite(queries).all():
             raise ValueError("a query vector holds NaN or an infinity")
-        matrix = self.matrix(space)
         if allowed is not None and len(allowed) != len(matrix):
             raise ValueError(f"allowed has {len(allowed)} entries for {len(matrix)} rows of {space}")
         open_rows = len(matrix) if allowed is None else int(np.count_nonzero(allowed))

@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from mmbert.errors import ItemError
 from mmbert.items import write_midi
 from mmbert.prepare import Prepared
 from mmbert.symbolic.octuple import FIELDS
+from mmbert.symbolic.phrases import PhraseTable, Task
 from mmbert.symbolic.score import Part, Score
 from mmbert.types import Embedded, Facets, Place
 
@@ -30,6 +32,7 @@ class FakeEmbedder:
     def __init__(self, dim: int = 16, fingerprint: str = "f00dfeed" * 8, pause: float = 0.0) -> None:
         self.dim, self.fingerprint, self.pause = dim, fingerprint, pause
         self.asked: list[str] = []
+        self.phrases = FakePhrases()
 
     def embed_prepared(self, ready: list[Prepared]) -> list[Embedded | ItemError]:
         time.sleep(self.pause)
@@ -48,6 +51,26 @@ class FakeEmbedder:
         rows = unit(np.random.default_rng(seed).standard_normal((3, self.dim)))
         places = (Place(0, 4, 0, 2), Place(2.5, 6.5))
         return Embedded(piece.item, facets_of(piece), rows[0], rows[1:], places)
+
+
+class FakePhrases:
+    """Unit vectors drawn from the notes of each phrase; counts the phrases it was asked for."""
+
+    dims: ClassVar = {"completion": 8, "accompaniment": 12}
+
+    def __init__(self, fingerprint: str = "cafe" * 16) -> None:
+        self.fingerprint = fingerprint
+        self.asked = 0
+
+    def document_vectors(self, table: PhraseTable, task: Task) -> np.ndarray:
+        self.asked += len(table)
+        rows = []
+        for i in range(len(table)):
+            one = table.rows(np.array([i]))
+            seed = hashlib.sha256(one.melody.tobytes() + one.accompaniment.tobytes() + self.fingerprint.encode())
+            drawn = np.random.default_rng(int.from_bytes(seed.digest()[:8], "big"))
+            rows.append(unit(drawn.standard_normal(self.dims[task])))
+        return np.array(rows, np.float32).reshape(-1, self.dims[task])
 
 
 def facets_of(piece: Prepared) -> Facets:
@@ -79,6 +102,21 @@ def midi(pitch: int, *more: int, **metadata: str) -> bytes:
     """A MIDI file of a few quarter notes."""
     notes = [(i * 480, 480, p, 80, 0, False, 0) for i, p in enumerate((pitch, *more))]
     return write_midi(Score.build(notes, 480, parts=(Part("Melody"),)), metadata)
+
+
+def song(seed: int, bars: int = 8, accompanied: bool = True, metre: tuple[int, int] = (4, 4)) -> bytes:
+    """A MIDI file of a melody of random steps, with chords beneath it."""
+    drawn = np.random.default_rng(seed)
+    beat, beats = 1920 // metre[1], metre[0]
+    steps = 60 + np.array([0, 2, 4, 5, 7, 9, 11, 12])[drawn.integers(0, 8, bars * beats)]
+    notes = [(i * beat, beat, int(p), 80, 0, False, 0) for i, p in enumerate(steps)]
+    if accompanied:
+        roots = 48 + drawn.integers(0, 8, bars)
+        chord = ((b * beats * beat, beats * beat, int(roots[b]) + n) for b in range(bars) for n in (0, 4, 7))
+        notes += [(*some, 80, 0, False, 1) for some in chord]
+    parts = (Part("Voice"), Part("Piano"))[: 1 + accompanied]
+    score = Score.build(notes, 480, tempo_map=[(0, 96)], metre_map=[(0, *metre)], parts=parts)
+    return write_midi(score, {"title": f"Song {seed}"})
 
 
 def write_folder(folder: Path, n: int = 5, start: int = 40) -> Path:

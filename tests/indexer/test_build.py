@@ -47,6 +47,8 @@ def test_the_layout_on_disk(library, music, embedder):
         "REPORT.json",
         "joint.pieces.f16",
         "joint.windows.f16",
+        "next.phrases.f16",
+        "accompaniment.phrases.f16",
         "records.sqlite",
         "rejects.jsonl",
     }
@@ -471,7 +473,7 @@ def test_times_may_be_anything(library, music, embedder):
 def test_the_report_says_where_the_time_went(library, music, embedder):
     report = build_library(library, [music], embedder)
     told = current(library).report()
-    stages, beside = {"scan", "hash", "wait", "forward", "write", "publish"}, {"parse", "facets", "encode"}
+    stages, beside = {"scan", "hash", "wait", "forward", "phrases", "write", "publish"}, {"parse", "facets", "encode"}
     assert stages == set(told["seconds_by_stage"]) == set(report.seconds_by_stage)
     assert beside == set(told["seconds_beside"]) == set(report.seconds_beside)
     assert {"python", "numpy", "symusic"} <= set(told["versions"])

@@ -78,7 +78,7 @@ def test_an_old_library_gets_its_melodies_by_reading_alone(music, library, embed
 
 
 def test_a_melody_that_cannot_be_found_refuses_its_piece(music, monkeypatch):
-    def broken(score):
+    def broken(score, found):
         raise ZeroDivisionError("no bars")
 
     monkeypatch.setattr("mmbert_indexer.reading.tune_line", broken)

@@ -40,6 +40,7 @@ class WordEmbedder:
     dim = DIM
     kinds = frozenset({"score", "text"})
     calibration = None
+    phrases = None
 
     def __init__(self) -> None:
         self.texts_embedded = 0

@@ -27,7 +27,7 @@ def generation(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     windows = np.repeat(pieces, A_PIECE, axis=0) + 1.5 * rng.standard_normal((PIECES * A_PIECE, DIM))
     for space, rows in (("joint/pieces", pieces), ("joint/windows", windows)):
         (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype("<f2").tofile(folder / file_name(space))
-    store = VectorStore(folder, {"joint/pieces": PIECES, "joint/windows": len(windows)}, DIM)
+    store = VectorStore(folder, {"joint/pieces": (PIECES, DIM), "joint/windows": (len(windows), DIM)})
     table = WindowTable(None, np.full(PIECES, A_PIECE))  # type: ignore[arg-type]  # no place is asked for
     return SimpleNamespace(n_pieces=PIECES, vectors=store, windows=table)
 

@@ -27,7 +27,7 @@ def store_of(folder, pieces, windows=None):
     windows = pieces if windows is None else windows
     for space, rows in (("joint/pieces", pieces), ("joint/windows", windows)):
         rows.astype("<f2").tofile(folder / file_name(space))
-    return VectorStore(folder, {"joint/pieces": len(pieces), "joint/windows": len(windows)}, pieces.shape[1])
+    return VectorStore(folder, {"joint/pieces": pieces.shape, "joint/windows": windows.shape})
 
 
 def reference(rows, queries, k, allowed=None):
