@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -29,6 +30,8 @@ FLAGS = [
 QUESTIONS = ("slow four-part hymn in a minor key", "a lively jig in D major", "something by Bach", "waltz", "piano")
 WIDTHS = {1280: 1150, 400: 1500}
 TUNE = "X:{n}\nT:Tune {n}\nR:jig\nM:6/8\nL:1/8\nK:D\n|:DFA dfa|gec ABc|dcd ABA|GEC {last}3:|\n"
+LONG_TUNE = "X:1\nT:A long tune\nM:4/4\nL:1/8\nQ:1/4=112\nK:G\nG2BG d2BG|A2cA e2cA|B2dB g2dB|cBAG F2D2|\n"
+MELODY = "dfghkhgfdsdf"
 QUIET = "!document.querySelector('.mm-search').hasAttribute('aria-busy')"
 
 
@@ -54,6 +57,7 @@ def main() -> int:
                 shown = Pictures(browser, said["url"], args.out)
                 search_states(shown)
                 wrong_states(shown)
+                melody_states(shown)
                 other_tabs(shown)
         if not args.only_seconds:
             lost(shown)
@@ -105,7 +109,7 @@ def waits(browser: Any, url: str) -> dict[str, float]:
 
     timed("open the page", open_page)
     timed("first question (may load the model)", lambda: ask(page, "music"))
-    warm = [timed("question", lambda q=q: ask(page, q)) for _ in range(2) for q in QUESTIONS]
+    warm = [timed("question", partial(ask, page, q)) for _ in range(2) for q in QUESTIONS]
     del seconds["question"]
     seconds["Enter to first card, median of ten"] = median(warm)
     seconds["Enter to first card, slowest of ten"] = max(warm)
@@ -114,7 +118,7 @@ def waits(browser: Any, url: str) -> dict[str, float]:
     page.wait_for_function(f"{QUIET} && !document.querySelector('.mm-hard')")
     plays = []
     for i in range(3):
-        plays.append(timed("play", lambda i=i: play(page, i)))
+        plays.append(timed("play", partial(play, page, i)))
         page.keyboard.press("Escape")
     del seconds["play"]
     seconds["play until it sounds, median of three"] = median(plays)
@@ -230,6 +234,42 @@ def wrong_states(shown: Pictures) -> None:
     drop(page, "%PDF-1.4", "my <b>song.mid", "my")
     page.wait_for_selector(".mm-search[data-state=error]")
     shown.take("file-error")
+
+
+def melody_states(shown: Pictures) -> None:
+    """The tabs for melodies: empty, played, found, heard, refused; and a tune that is looked for."""
+    page = shown.page
+    for task in ("complete", "accompany"):
+        section = f".mm-melody[data-task={task}]"
+        shown.go(f"?tab={task}", f"{section} .mm-key")
+        page.click(f"{section} >> text=Clear", force=True)
+        shown.take(f"{task}-empty")
+        for letter in MELODY:
+            page.keyboard.down(letter)
+            page.wait_for_timeout(290)
+            page.keyboard.up(letter)
+        shown.take(f"{task}-played")
+        page.click(f"{section} .mm-ask")
+        page.wait_for_selector(f"{section} .mm-card .mm-roll[data-state=drawn]", timeout=120_000)
+        shown.take(f"{task}-found")
+        page.locator(f"{section} .mm-card").first.scroll_into_view_if_needed()
+        page.click(f"{section} .mm-card .mm-primary >> nth=0")
+        page.wait_for_selector(f"{section} .mm-primary[data-on]:has-text('Stop')")
+        page.wait_for_timeout(1000)
+        shown.take(f"{task}-playing")
+        page.keyboard.press("Escape")
+        page.evaluate("scrollTo(0, 0)")
+        files = page.locator(f"{section} input[type=file]")
+        files.set_input_files({"name": "my <b>song.mid", "mimeType": "", "buffer": b"%PDF-1.4"})
+        page.wait_for_selector(f"{section} .mm-notice .mm-box")
+        shown.take(f"{task}-error")
+        files.set_input_files({"name": "a tune.abc", "mimeType": "", "buffer": LONG_TUNE.encode()})
+        page.wait_for_selector(f"{section} .mm-card .mm-roll[data-state=drawn]")
+        shown.take(f"{task}-file")
+    shown.go("?tune=D4+E4+F%234+A4+B4+A4+F%234+E4", ".card")
+    page.click(".mm-tune summary")
+    page.wait_for_selector(".mm-tune .mm-key")
+    shown.take("tune")
 
 
 def other_tabs(shown: Pictures) -> None:

@@ -126,7 +126,7 @@ def test_a_fact_of_a_card_becomes_a_filter_by_keyboard(page):
     page.keyboard.press("Enter")
     page.wait_for_selector(".mm-menu[open]")
     page.keyboard.press("ArrowDown")
-    assert page.evaluate("document.activeElement.textContent") == "Download"
+    assert page.evaluate("document.activeElement.textContent") == "Continue its melody"
     page.keyboard.press("Escape")
     assert page.locator(".mm-menu[open]").count() == 0
     assert page.evaluate("document.activeElement.tagName") == "SUMMARY"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,8 +11,12 @@ import pytest
 from mmbert.errors import UsageError
 from mmbert.facets import parse_where, satisfied
 from mmbert.retrieval.in_words import sentence
+from mmbert.retrieval.suggestions import Suggestions
+from mmbert.retrieval.tune_search import checked_tune, read_tune
+from mmbert.retrieval.typed_notes import typed_notes
 from mmbert.symbolic.score import Part, Score
-from mmbert.types import Answer, Condition, Description, Facets, Hit, Item, Place, Query, Source, Tag
+from mmbert.types import Answer, Condition, Description, Facets, Hit, Item, Place, Query, Source, Tag, TuneHit
+from tests.ui.suggested import suggested
 
 HOSTILE = "<img src=x onerror=alert(1)> ${alert(2)} {{value}} C:\\new `x`"
 
@@ -105,6 +109,24 @@ class StubLibrary:
         hits = tuple(self._hit(rank, p, soft) for rank, p in enumerate(open_to[:limit], 1))
         query = Query(words or "", conditions=soft + hard, like=str(like) if like else None)
         return Answer(query, hits, nothing_fits="zzz" in (words or ""), total=len(open_to))
+
+    def find_tune(self, melody=None, *, notes=None, where=(), folder=None, limit=10) -> Answer:
+        tune = read_tune(melody) if melody is not None else checked_tune(typed_notes(notes))
+        self.asked.append({"tune": tune.pitch.tolist(), "where": where, "limit": limit})
+        known = [p for p, _ in self.known.values()][:limit]
+        hits = tuple(
+            TuneHit(**vars(replace(self._hit(rank, p, ()), similarity=None)), transposed_by=2, stretched_by=None)
+            for rank, p in enumerate(known, 1)
+        )
+        return Answer(Query(notes or "", mode="melody"), hits, total=len(self.known))
+
+    def complete(self, melody, *, where=(), same_key=False, **asked) -> Suggestions:
+        self.asked.append({"melody": melody, "where": where, "same_key": same_key, **asked})
+        return suggested(self.pieces(), "complete", melody, **asked)
+
+    def accompany(self, melody, *, where=(), same_key=False, **asked) -> Suggestions:
+        self.asked.append({"melody": melody, "where": where, "same_key": same_key, **asked})
+        return suggested(self.pieces(), "accompany", melody, **asked)
 
     def _hit(self, rank: int, piece: Piece, soft: tuple[Condition, ...]) -> Hit:
         true = [str(c) for c in soft if satisfied(c, piece.facets)]

@@ -207,10 +207,13 @@ def test_the_python_of_the_documentation_runs(site):
 
 
 def test_every_route_for_programs_is_documented(site):
-    from mmbert_ui.programs import Narrowed, Question
+    from mmbert_ui.programs import Question
+    from mmbert_ui.programs_melody import TuneQuestion
+    from mmbert_ui.suggesting import Wish
 
     assert set(re.findall(r"`/(\w+)[^`]*`", HTTP)) >= {"api", "roll", "sound", "download", "alive"}
-    assert set(re.findall(r"^\| `(\w+)` \|", HTTP, re.M)) == set(Question.model_fields) | set(Narrowed.model_fields)
+    fields = {name for model in (Question, Wish, TuneQuestion) for name in model.model_fields}
+    assert set(re.findall(r"^\| `(\w+)` \|", HTTP, re.M)) == fields
 
 
 # ---- the password -----------------------------------------------------------------------------------------

@@ -32,6 +32,13 @@ direction: <q>slower</q>, <q>in a minor key</q>.</p>
 <p>Files up to {MAX_BYTES // 2**20} MB. A dropped file is read, held in memory for at most an hour and never added to
 the library; as long as it is held, whoever has the page's address can ask with it. Nothing on this page is fetched from
 or sent to another machine.</p>
+<h2>Melodies</h2>
+<p><b>Complete a melody</b> and <b>Find accompaniment</b> take a file, or what you play: on the piano on the page, with
+the computer's keys, or on a MIDI keyboard. What is played is set on sixteenths from the first note on, in the metre and
+at the tempo that you choose. What is found comes from pieces in any key and arrives in yours, to be heard with your
+melody and saved as a MIDI file with named tracks; it is kept for an hour. Four bars are asked about: the last ones
+where a melody is continued, the first ones where it is accompanied. <b>Find a tune by playing it</b> on the Search tab
+says which piece a tune comes from.</p>
 <h2>Reading a result</h2>
 <p><b>close</b>, <b>related</b> and <b>loose</b> say how a piece ranks against pieces taken at random; hold the pointer
 over the word for the numbers. <b>Why</b> is true of that very piece. The box in the roll is the place that fits best,
@@ -50,6 +57,8 @@ from. You can search meanwhile, and stop it: what is done is kept.</p>
 <dt>/</dt><dd>to the search box</dd>
 <dt>Enter</dt><dd>search; on a roll: play from the place that fits</dd>
 <dt>← →</dt><dd>on a roll: five seconds back or on</dd>
+<dt>A W S E …</dt><dd>play, where a piano is open; Z and X shift the octave, <b>Computer keys</b> turns them off</dd>
+<dt>← → ↑ ↓</dt><dd>on the piano: a key or an octave lower or higher; Enter plays it</dd>
 <dt>↑ ↓</dt><dd>in a card's ⋯ menu</dd>
 <dt>Esc</dt><dd>close the menu, stop the sound</dd>
 </dl>

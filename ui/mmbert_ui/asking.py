@@ -6,6 +6,7 @@ it came from outside: lengths, counts and forms.
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mmbert.errors import BusyError, MmbertError, UsageError
 from mmbert.retrieval.order import BEST
 from mmbert.titles import title_of
-from mmbert.types import Condition, Facets, Hit, Item, Kind, Order
+from mmbert.types import Answer, Condition, Facets, Hit, Item, Kind, Order
 from mmbert_ui.catalogue import KINDS
 from mmbert_ui.faults import first_fault
 from mmbert_ui.state import PIECE_ID, UPLOAD_ID, PageState, Site
@@ -26,6 +27,7 @@ from mmbert_ui.wording import band, chips, facts, filters_of, measure
 
 MOST_HITS = 200
 MOST_WAYS = 6  # out of a question that finds nothing
+_IS_ID = re.compile(f"{PIECE_ID.pattern}|{UPLOAD_ID.pattern}").fullmatch
 
 
 class Ask(BaseModel):
@@ -36,6 +38,8 @@ class Ask(BaseModel):
         where: Conditions that exclude, such as ``mode=minor``.
         like: Id of a piece or of a dropped file.
         kind: Only pieces of this kind.
+        tune: A tune that is looked for instead: its notes as :mod:`mmbert.retrieval.typed_notes` reads them, or the id
+            of a piece or of a dropped file.
         folder: Only pieces of this folder, by its name in :attr:`mmbert_ui.catalogue.Catalogue.folders`.
         order: How hits are arranged.
         limit: Hits wanted.
@@ -47,6 +51,7 @@ class Ask(BaseModel):
     words: str = Field(default="", max_length=500)
     where: list[str] = Field(default_factory=list, max_length=20)
     like: str | None = Field(default=None, max_length=64)
+    tune: str | None = Field(default=None, max_length=2000)
     kind: Kind | None = None
     folder: str | None = Field(default=None, max_length=1000)
     order: Order = "best"
@@ -55,7 +60,7 @@ class Ask(BaseModel):
 
     def is_empty(self) -> bool:
         """Nothing was asked."""
-        return not (self.words.strip() or self.where or self.like or self.kind or self.folder)
+        return not (self.words.strip() or self.where or self.like or self.tune or self.kind or self.folder)
 
 
 def parse_ask(data: Any) -> Ask:
@@ -93,9 +98,14 @@ def respond(site: Site, data: Any) -> dict[str, Any]:
 
 
 def error_view(error: MmbertError, ask: Ask) -> dict[str, Any]:
-    """An error as the page shows it: what, and what to do next."""
+    """An error in the place of an answer: what, and what to do next."""
+    return {"ask": ask.model_dump()} | error_words_of(error)
+
+
+def error_words_of(error: MmbertError) -> dict[str, Any]:
+    """An error as the page shows it: ``{state, title, hint}``."""
     title = f"{error.subject}: {error.fault}" if error.subject else error.fault
-    return {"state": "error", "ask": ask.model_dump(), "title": title, "hint": error.hint}
+    return {"state": "error", "title": title, "hint": error.hint}
 
 
 def example_of(state: PageState, like: str | None) -> Item | str | None:
@@ -137,7 +147,7 @@ def answer_view(state: PageState, ask: Ask) -> dict[str, Any]:
         MmbertError: what the library cannot answer.
     """
     asked = asked_of(state, ask)
-    answer = state.search(ask.words, **asked)
+    answer = answered(state, ask, asked)
     found = chips(answer.query.conditions, ask.where)
     return {
         "state": "hits",
@@ -146,6 +156,7 @@ def answer_view(state: PageState, ask: Ask) -> dict[str, Any]:
         "total": answer.total,
         "chips": found,
         "example": example_view(state, ask.like) if ask.like else None,
+        "tune": tune_view(state, ask.tune) if ask.tune else None,
         "cards": [
             card(hit, answer.query.conditions, answer.nothing_fits) | {"path": state.shown_path(hit.path)}
             for hit in answer.hits
@@ -154,6 +165,21 @@ def answer_view(state: PageState, ask: Ask) -> dict[str, Any]:
         "arranged": ask.order != "best" and bool(ask.words.strip() or ask.like) and answer.total > BEST,
         "more": len(answer.hits) == ask.limit < min(MOST_HITS, answer.total),
     }
+
+
+def answered(state: PageState, ask: Ask, asked: dict[str, Any]) -> Answer:
+    """What the library says: of a tune where one is looked for, else of words, example and conditions.
+
+    Raises:
+        MmbertError: what the library cannot answer.
+    """
+    if ask.tune is None:
+        return state.search(ask.words, **asked)
+    tune = example_of(state, ask.tune) if _IS_ID(ask.tune) else None
+    item = state.item(tune) if isinstance(tune, str) else tune
+    if tune is not None and item is None:
+        raise UsageError("The piece", "is not in this library, or its file cannot be read", "Choose another")
+    return state.find_tune(item, None if item else ask.tune, asked)
 
 
 def relaxed(state: PageState, ask: Ask, asked: dict[str, Any], found: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -183,7 +209,7 @@ def _without(ask: Ask, chip: dict[str, Any]) -> list[str]:
 def _way(state: PageState, ask: Ask, asked: dict[str, Any], text: str, change: dict[str, Any]) -> dict[str, Any]:
     less = asked | {"modality" if name == "kind" else name: value for name, value in change.items()} | {"limit": 1}
     open_end = ask.model_copy(update=change).is_empty()
-    total = len(state.library) if open_end else state.search(ask.words, **less).total
+    total = len(state.library) if open_end else answered(state, ask, less).total
     return {"text": text, "change": change, "total": total}
 
 
@@ -213,6 +239,13 @@ def example_view(state: PageState, any_id: str) -> dict[str, Any] | None:
         return _dropped(state, upload)
     view = piece_view(state, any_id)
     return view and view | {"dropped": False}
+
+
+def tune_view(state: PageState, tune: str) -> dict[str, Any]:
+    """The tune that is looked for: ``{name, notes}``, one of them empty."""
+    if not _IS_ID(tune):
+        return {"name": "", "notes": tune}
+    return {"name": state.title(tune), "notes": ""}
 
 
 def piece_view(state: PageState, any_id: str) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 from starlette.exceptions import HTTPException
 
-from mmbert.errors import MmbertError, UsageError
+from mmbert.errors import MmbertError
 from mmbert_ui.about import ABOUT, FORMATS_LINE
 from mmbert_ui.asking import Ask, error_view, respond
 from mmbert_ui.faults import sentence_of
@@ -22,6 +22,7 @@ from mmbert_ui.intake import STORED_SECONDS
 from mmbert_ui.programs import named_functions
 from mmbert_ui.routes import assets_version
 from mmbert_ui.state import Site
+from mmbert_ui.uploaded import taken_in
 
 TITLE = "Search music by words or by example"
 _CLEAN_EVERY_S, _CLEAN_AGE_S = 60, STORED_SECONDS
@@ -39,6 +40,10 @@ def build_blocks(site: Site) -> gr.Blocks:
         with gr.Tabs(elem_id="mm-tabs"):
             with gr.Tab("Search", id="search"):
                 _search_tab(site)
+            with gr.Tab("Complete a melody", id="complete"):
+                _html("mm-complete", melody_tab("complete", COMPLETE), script="suggest.js")
+            with gr.Tab("Find accompaniment", id="accompany"):
+                _html("mm-accompany", melody_tab("accompany", ACCOMPANY), script="suggest.js")
             with gr.Tab("Library", id="library"):
                 _html("mm-library", LIBRARY, script="library.js")
             with gr.Tab("About", id="about"):
@@ -90,18 +95,10 @@ def _html(elem_id: str, template: str, script: str | None = None, value: Any = N
 
 def dropped(site: Site, path: str | None) -> dict[str, Any]:
     """Read a file that Gradio stored, delete it there, and search with it."""
-    if not path:
-        return error_view(UsageError("The file", "did not arrive", "Choose it again"), Ask())
-    stored = Path(path).resolve()
-    folder = Path(gr.utils.get_upload_folder()).resolve()
-    if not stored.is_relative_to(folder) or not stored.is_file():
-        return error_view(UsageError("The file", "was not uploaded here", "Choose it again"), Ask())
     try:
-        upload = site.uploads.add(stored, stored.name)
+        upload = taken_in(site.uploads, Path(gr.utils.get_upload_folder()), path)
     except MmbertError as e:
         return error_view(site.outside(e), Ask())
-    finally:
-        stored.unlink(missing_ok=True)
     return respond(site, Ask(like=upload.id).model_dump())
 
 
@@ -125,6 +122,7 @@ RESULTS = """
 <section class="mm-search" aria-label="Search">
   <p class="mm-building" role="status"></p>
   <div class="mm-try"></div>
+  <div class="mm-tune"></div>
   <div class="mm-narrow"></div>
   <div class="mm-question"></div>
   <p class="mm-summary" role="status" aria-live="polite"></p>
@@ -133,4 +131,30 @@ RESULTS = """
   <div class="mm-more"></div>
 </section>
 """
+COMPLETE = (
+    "Complete a melody",
+    "Play or drop a melody. What other music of your library goes on from it is shown in your key and tempo.",
+)
+ACCOMPANY = (
+    "Find accompaniment",
+    "Play or drop a melody. What accompanies such a melody in your library is laid beneath it, in your key and tempo.",
+)
+
+
+def melody_tab(task: str, words: tuple[str, str]) -> str:
+    """The frame of a tab for melodies."""
+    return f"""
+<section class="mm-melody" data-task="{task}" aria-label="{words[0]}">
+  <p class="mm-hint">{words[1]}</p>
+  <div class="mm-input-place"></div>
+  <div class="mm-go"></div>
+  <p class="mm-summary" role="status" aria-live="polite"></p>
+  <div class="mm-notice"></div>
+  <div class="mm-question"></div>
+  <ol class="mm-cards"></ol>
+  <div class="mm-more"></div>
+</section>
+"""
+
+
 LIBRARY = '<section class="mm-lib" aria-label="Library"><p role="status">Reading the library …</p></section>'

@@ -22,6 +22,7 @@ from mmbert_ui.building import Builder
 from mmbert_ui.faults import add_faults
 from mmbert_ui.harden import HEADERS, Harden
 from mmbert_ui.intake import Intake
+from mmbert_ui.melody_routes import add_melody_routes
 from mmbert_ui.password import Password
 from mmbert_ui.programs import add_program_routes
 from mmbert_ui.pulse import add_pulse_routes
@@ -68,12 +69,17 @@ def build_app(
     app.state.page = site
     # With a CORS policy of our own, which allows nobody, Gradio adds none.
     app.add_middleware(CORSMiddleware, allow_origins=[])
-    app.add_middleware(Intake, folder=lambda: Path(gr.utils.get_upload_folder()), most_bytes=MAX_BYTES)
+
+    def folder() -> Path:
+        return Path(gr.utils.get_upload_folder())
+
+    app.add_middleware(Intake, folder=folder, most_bytes=MAX_BYTES)
     if password is not None:
         app.add_middleware(Password, password=password)
     app.add_middleware(Harden, hosts=hosts)
     add_faults(app, {k.decode(): v.decode() for k, v in HEADERS}, site.outside)
     add_routes(app, site)
+    add_melody_routes(app, site, folder)
     add_pulse_routes(app, site, builder)
     add_program_routes(app, site)
     demo = build_blocks(site)

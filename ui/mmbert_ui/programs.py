@@ -19,6 +19,7 @@ from mmbert.errors import UsageError
 from mmbert.types import Kind, Order
 from mmbert_ui.asking import MOST_HITS, example_of
 from mmbert_ui.faults import READ, first_fault, not_found, only_reading
+from mmbert_ui.programs_melody import add_melody_programs
 from mmbert_ui.state import UPLOAD_ID, PageState, Site
 
 MOST_WORDS = 2000  # characters, as many as a search reads
@@ -75,6 +76,7 @@ def add_program_routes(app: FastAPI, site: Site) -> None:
         return _answer(request, site, lambda state: piece_json(state, piece_id))
 
     only_reading(app)
+    add_melody_programs(app, site)
 
     @app.api_route("/api/{rest:path}", methods=[*READ, "POST", "PUT", "PATCH", "DELETE"])
     def nothing(rest: str) -> Response:

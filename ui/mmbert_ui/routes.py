@@ -36,6 +36,15 @@ ASSETS = {
     "shown.js": "text/javascript",
     "synth.js": "text/javascript",
     "words.js": "text/javascript",
+    "live.js": "text/javascript",
+    "melody.js": "text/javascript",
+    "melody_input.js": "text/javascript",
+    "midi_in.js": "text/javascript",
+    "mixer.js": "text/javascript",
+    "piano.js": "text/javascript",
+    "suggest.js": "text/javascript",
+    "suggestion.js": "text/javascript",
+    "tune.js": "text/javascript",
 }
 _BLOCK_FRAMES = SAMPLE_RATE  # one second a write: a player that seeks away wastes little
 _HEADER = 44
@@ -187,6 +196,9 @@ def _blocks(renderer: Renderer, key: str, piece: Playable, start: int, stop: int
 
 def _download(state: PageState, any_id: str) -> Response:
     """The piece's own file where it holds this piece alone, else the piece as MIDI."""
+    found = state.found.get(any_id)
+    if found is not None:
+        return _file(found.midi(), f"{found.name}.mid")
     item = state.item(any_id)
     if item is None:
         raise HTTPException(404, "There is no such piece.")
@@ -200,9 +212,11 @@ def _download(state: PageState, any_id: str) -> Response:
         data, suffix = write_midi(item.score, item.metadata), ".mid"
     else:
         raise HTTPException(404, "This piece has no file of its own.")
-    return Response(
-        data, media_type="application/octet-stream", headers={"Content-Disposition": attachment(name + suffix)}
-    )
+    return _file(data, name + suffix)
+
+
+def _file(data: bytes, name: str) -> Response:
+    return Response(data, media_type="application/octet-stream", headers={"Content-Disposition": attachment(name)})
 
 
 def _own_bytes(item: Item) -> bytes:

@@ -14,8 +14,12 @@ from mmbert.console import warn
 from mmbert.errors import BusyError, LibraryError, MissingExtraError, MmbertError, WeightsError
 from mmbert.follow import Follower
 from mmbert.retrieval.in_words import sentence
+from mmbert.retrieval.suggestions import Suggestions
+from mmbert.symbolic.score import Score
+from mmbert.titles import title_of
 from mmbert.types import Answer, Facets, Item
 from mmbert_ui.catalogue import Catalogue
+from mmbert_ui.found import FOUND_ID, FoundStore
 from mmbert_ui.notes import Playable
 from mmbert_ui.outside import outside
 from mmbert_ui.paths import shown_path, unplaced
@@ -38,6 +42,7 @@ class Site:
 
     def __init__(self, library: Any, renderer: Renderer | None = None) -> None:
         self.renderer, self.uploads = renderer, Uploads(renderer.forget) if renderer else Uploads()
+        self.found = FoundStore(renderer.forget) if renderer else FoundStore()
         self.following = Follower(library, self._prepare)
         self.places = threading.BoundedSemaphore(MOST_SEARCHES)
         self._lock, self._cataloguing = threading.Lock(), threading.Lock()
@@ -64,8 +69,9 @@ class Site:
         self.uploads.warm()
 
     def close(self) -> None:
-        """End the reading process, forget the dropped files, close the library."""
+        """End the reading process, forget the dropped files and what was found, close the library."""
         self.uploads.close()
+        self.found.close()
         self.following.close()
 
     def outside(self, error: MmbertError) -> MmbertError:
@@ -106,8 +112,14 @@ class Site:
         try:
             _ = self.catalogue_of(library).examples
             library.search("warm", limit=1)
+            library.complete(_scale(), limit=1)
         except MmbertError as e:
             warn(str(e))
+
+
+def _scale() -> Score:
+    """Four bars that nobody played: what the first question about a melody needs is loaded with them."""
+    return Score.build([(i * 480, 480, 60 + i % 8, 80, 0, False, 0) for i in range(16)], 480, metre_map=[(0, 4, 4)])
 
 
 class PageState:
@@ -117,11 +129,12 @@ class PageState:
         library: One state of the library.
         renderer: Plays scores; None where the machine has no SoundFont.
         uploads: The dropped files.
+        found: What was suggested for melodies.
     """
 
     def __init__(self, site: Site, library: Any) -> None:
         self._site, self.library = site, library
-        self.renderer, self.uploads = site.renderer, site.uploads
+        self.renderer, self.uploads, self.found = site.renderer, site.uploads, site.found
 
     def search(self, words: str, **question: Any) -> Answer:
         """Ask the library; what can be asked is what ``mmbert.api.Library.search`` takes.
@@ -131,6 +144,30 @@ class PageState:
         """
         with self._place():
             return self.library.search(words.strip() or None, **question)
+
+    def find_tune(self, item: Item | None, notes: str | None, asked: dict[str, Any]) -> Answer:
+        """Where a tune comes from.
+
+        Args:
+            item: What holds it; or
+            notes: as text.
+            asked: ``where``, ``folder`` and ``limit`` of it hold, as in :meth:`search`.
+
+        Raises:
+            BusyError: as :meth:`search`.
+        """
+        more = {name: asked[name] for name in ("where", "folder", "limit") if name in asked}
+        with self._place():
+            return self.library.find_tune(item, notes=notes, **more)
+
+    def suggest(self, task: str, melody: Item | Score, **question: Any) -> Suggestions:
+        """What the library has for a melody: ``complete`` or ``accompany``, as ``mmbert.api.Library`` takes them.
+
+        Raises:
+            BusyError: as :meth:`search`.
+        """
+        with self._place():
+            return getattr(self.library, task)(melody, **question)
 
     def in_words(self, any_id: str) -> dict[str, Any] | None:
         """``{sentence, tags, phrases, left_out}`` of a piece or a dropped file; None where the id names neither.
@@ -193,6 +230,16 @@ class PageState:
         except MmbertError:
             return False
 
+    def title(self, any_id: str) -> str:
+        """What a dropped file or a piece of the library is called; empty where the id names neither."""
+        upload = self.upload(any_id)
+        if upload is not None:
+            return title_of(upload.item.metadata.get("title"), upload.name)
+        if not self.has(any_id):
+            return ""
+        piece = self.library.piece(any_id)
+        return title_of(piece.title, piece.path)
+
     def upload(self, any_id: str) -> Upload | None:
         """A dropped file by its id."""
         return self.uploads.get(any_id) if UPLOAD_ID.fullmatch(any_id) else None
@@ -211,6 +258,9 @@ class PageState:
 
     def playable(self, any_id: str) -> Playable | None:
         """The notes of a score by its id; None where there is none, or no longer."""
+        if FOUND_ID.fullmatch(any_id):
+            found = self.found.get(any_id)
+            return found.playable if found else None
         if self.upload(any_id) is None and not self.has(any_id):
             return None
         return self._site.playable(any_id, lambda: self.item(any_id))

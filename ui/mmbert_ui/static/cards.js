@@ -7,15 +7,16 @@ import { inWords } from "./words.js";
 
 const BANDS = { close: 3, related: 2, loose: 1 };
 
-export function playButton(id, from, words, title, primary = false) {
+// play: what else the player is told; key: which of the buttons for these notes.
+export function playButton(id, from, words, title, primary = false, { key = id, play = () => ({}) } = {}) {
   const icon = el("span", { class: "mm-icon", "aria-hidden": "true" }, "▶");
   const label = el("span", { class: "mm-label" }, words);
   const button = el("button", {
     type: "button",
     class: primary ? "mm-button mm-primary" : "mm-button",
-    "data-play": id,
+    "data-play": key,
     "aria-label": `${words}: ${title}`,
-    onclick: () => (button.dataset.on ? player.stop() : player.play({ id, from, title, button })),
+    onclick: () => (button.dataset.on ? player.stop() : player.play({ id, key, from, title, ...play() })),
   }, icon, label);
   button.from = from;
   button.words = words;
@@ -33,10 +34,10 @@ export function playButton(id, from, words, title, primary = false) {
 let sounding = null;
 let written = "";
 player.listen((now) => {
-  const shown = now.id ? `${now.id} ${now.state} ${Math.floor(now.time)}` : now.state;
+  const shown = now.id ? `${now.key} ${now.state} ${Math.floor(now.time)}` : now.state;
   if (shown === written) return;
   written = shown;
-  const button = now.id ? document.querySelector(`[data-play="${CSS.escape(now.id)}"]`) : null;
+  const button = now.id ? document.querySelector(`[data-play="${CSS.escape(now.key)}"]`) : null;
   if (sounding && sounding !== button) sounding.show(now, false);
   sounding = button;
   button?.show(now, true);
@@ -47,23 +48,30 @@ player.listen((now) => {
   }
 });
 
-function bandMeter(card) {
+export function bandMeter(card) {
   const bars = [1, 2, 3].map((n) => el("i", { class: n <= BANDS[card.band] ? "on" : "" }));
   return el("span", { class: `mm-band mm-${card.band}`, title: card.measure }, el("span", { class: "mm-meter", "aria-hidden": "true" }, bars), card.band);
 }
 
 // The rarer actions. A disclosure, so that Tab goes through it; arrows move too, Esc closes it.
-function menu(card, ask) {
-  const download = el("a", { href: `/download/${card.id}`, download: "" }, "Download");
+// more: entries before them.
+export function menu(card, ask, more = []) {
+  const download = el("a", { href: `/download/${card.id}`, download: "" }, card.found ? "Download the piece" : "Download");
   const path = el("button", { type: "button", onclick: () => copyText(card.path, path) }, "Copy the file's path");
-  const more = (filter) => (asked) => ({ where: [...new Set([...asked.where, ...filter.where])] });
-  const filters = card.filters.map((filter) => el("button", { type: "button", dir: "auto", onclick: () => ask(more(filter)) }, `Only ${filter.text}`));
-  const summary = el("summary", { class: "mm-button mm-quiet", "aria-label": `More for ${card.title}`, title: "Download, copy the path, make a filter of a fact" }, "⋯");
+  const narrowed = (filter) => (asked) => ({ where: [...new Set([...asked.where, ...filter.where])] });
+  const filters = card.filters.map((filter) => el("button", { type: "button", dir: "auto", onclick: () => ask(narrowed(filter)) }, `Only ${filter.text}`));
+  const summary = el("summary", { class: "mm-button mm-quiet", "aria-label": `More for ${card.title}`, title: "Download, copy the path, and more" }, "⋯");
   const box = el("details", { class: "mm-menu", onkeydown: (e) => menuKey(e, box) }, summary,
-    el("div", { class: "mm-popup" }, download, path, el("p", { class: "mm-path", dir: "auto" }, card.path),
+    el("div", { class: "mm-popup" }, more, download, path, el("p", { class: "mm-path", dir: "auto" }, card.path),
       filters.length ? [el("p", { class: "mm-path" }, "Use as a filter:"), ...filters] : null));
   box.addEventListener("focusout", (e) => { if (e.relatedTarget && !box.contains(e.relatedTarget)) box.open = false; });
   return box;
+}
+
+// What a score's melody can be asked for, on the tabs for melodies.
+function melodyEntries(card) {
+  const entry = (task, words) => el("button", { type: "button", onclick: () => window.mmbert?.melody(task, card.id, card.title) }, words);
+  return [entry("complete", "Continue its melody"), entry("accompany", "Find accompaniment for its melody")];
 }
 
 function menuKey(event, box) {
@@ -129,7 +137,7 @@ export function buildCard(card, ask) {
       roll ? playButton(card.id, place.start, place.start > 0.5 ? `Play from ${clock(place.start)}` : "Play", card.title, true) : null,
       roll && place.start > 0.5 ? el("button", { type: "button", class: "mm-button mm-quiet", onclick: () => player.play({ id: card.id, from: 0, title: card.title }) }, "From the start") : null,
       el("button", { type: "button", class: "mm-button mm-quiet", "aria-label": `More like this: ${card.title}`, onclick: () => ask({ like: card.id }) }, "More like this"),
-      menu(card, ask)),
+      menu(card, ask, roll ? melodyEntries(card) : [])),
     inWords(card),
     versions(card, ask));
   node.roll = roll;

@@ -2,14 +2,19 @@
 
 import { ORDERS, Panel } from "./filters.js";
 import { getJson } from "./dom.js";
+import { melody } from "./melody.js";
 import { player } from "./player.js";
 import { pulse } from "./pulse.js";
 import { Shown } from "./shown.js";
+import { takeFile } from "./suggest.js";
+import { TunePanel } from "./tune.js";
 
-const EMPTY = { words: "", where: [], kind: null, folder: null, order: "best", like: null, limit: 10 };
+const EMPTY = { words: "", where: [], kind: null, folder: null, order: "best", like: null, tune: null, limit: 10 };
 const PATIENCE_MS = 2000;
 const TYPED = "mmbert-typed"; // what stands in the box when the page is loaded again
-const TABS = ["search", "library", "about"];
+const TABS = ["search", "complete", "accompany", "library", "about"];
+const MELODY_TABS = ["complete", "accompany"];
+const ID = /^(upload-[0-9a-f]{32}|[0-9a-f]{32}-\d{1,6})$/;
 
 let page = null;
 
@@ -27,11 +32,17 @@ class Search {
     this.pending = false;
     this.settings = { pieces: 0, examples: [], generation: null };
     this.panel = new Panel(this);
+    this.tunes = new TunePanel((tune) => this.ask({ tune }), (wrong) => { this.idle(); this.shown.error(wrong); }, () => this.busy("Reading the file …"));
     this.shown = new Shown(this, element.querySelector(".mm-search"));
     watch("value", () => this.show(this.props.value));
     this.away = new AbortController();
     this.hear();
-    window.mmbert = { type: (words) => this.ask({ words }), reading: () => this.busy("Reading the file …") };
+    window.mmbert = {
+      type: (words) => this.ask({ words, tune: null }), reading: () => this.busy("Reading the file …"),
+      ask: (change) => { this.openTab("search"); this.ask(change); scrollTo({ top: 0 }); },
+      melody: (task, id, name) => { melody.use(id, name, task); this.openTab(task); this.toAddress(); scrollTo({ top: 0 }); },
+    };
+    melody.listen(() => MELODY_TABS.includes(this.tab) && this.toAddress());
     pulse.whenBack(() => this.pending && this.again());
     this.begin();
   }
@@ -68,11 +79,11 @@ class Search {
   // ---- asking ------------------------------------------------------------------------------------
 
   isEmpty(question = this.asked) {
-    return !(question.words || question.where.length || question.like || question.kind || question.folder);
+    return !(question.words || question.where.length || question.like || question.tune || question.kind || question.folder);
   }
 
   ask(change, { remember = true, more = false } = {}) {
-    if (change.like && !("words" in change)) change = { ...EMPTY, ...change };
+    if ((change.like || change.tune) && !("words" in change)) change = { ...EMPTY, ...change };
     const question = { ...this.asked, limit: more ? this.asked.limit : EMPTY.limit, ...change };
     question.words = question.words.trim().slice(0, 500);
     this.asked = question;
@@ -143,7 +154,7 @@ class Search {
   // ---- address -----------------------------------------------------------------------------------
 
   toAddress() {
-    const { words, where, kind, folder, order, like, limit } = this.asked;
+    const { words, where, kind, folder, order, like, tune, limit } = this.asked;
     const out = new URLSearchParams();
     if (words) out.set("q", words);
     where.forEach((w) => out.append("where", w));
@@ -151,8 +162,10 @@ class Search {
     if (folder) out.set("folder", folder);
     if (order !== EMPTY.order) out.set("order", order);
     if (like) out.set("like", like);
+    if (tune) out.set("tune", tune);
     if (limit !== EMPTY.limit) out.set("n", limit);
     if (this.tab && this.tab !== "search") out.set("tab", this.tab);
+    if (MELODY_TABS.includes(this.tab) && melody.source) out.set("melody", melody.source.id);
     const text = out.toString();
     if (text !== location.search.slice(1)) history.pushState(null, "", text ? `?${text}` : location.pathname);
   }
@@ -161,15 +174,17 @@ class Search {
     const given = new URLSearchParams(location.search);
     const limit = Math.min(200, Math.max(1, parseInt(given.get("n"), 10) || EMPTY.limit));
     const order = Object.hasOwn(ORDERS, given.get("order") ?? "") ? given.get("order") : EMPTY.order;
-    const question = { words: given.get("q") ?? "", where: given.getAll("where"), kind: given.get("kind"), folder: given.get("folder"), order, like: given.get("like"), limit };
+    const question = { words: given.get("q") ?? "", where: given.getAll("where"), kind: given.get("kind"), folder: given.get("folder"), order, like: given.get("like"), tune: given.get("tune"), limit };
     const same = JSON.stringify({ ...EMPTY, ...question }) === JSON.stringify({ ...EMPTY, ...this.asked });
     this.openTab(given.get("tab") ?? "search");
+    const id = given.get("melody") ?? "";
+    if (MELODY_TABS.includes(this.tab) && ID.test(id) && melody.source?.id !== id) melody.use(id, "", this.tab);
     if (!same) this.ask(question, { remember: false });
   }
 
   openTab(name) {
     this.tab = TABS.includes(name) ? name : "search";
-    const button = tabButtons()[TABS.indexOf(this.tab)];
+    const button = document.querySelector(`#mm-tabs [role=tab][data-tab-id=${this.tab}]`);
     if (button?.getAttribute("aria-selected") === "false") button.click();
   }
 
@@ -207,15 +222,15 @@ class Search {
   }
 
   clicked(event) {
-    const tab = TABS[tabButtons().indexOf(event.target.closest?.("[role=tab]"))];
-    if (!tab || tab === this.tab) return;
+    const tab = event.target.closest?.("#mm-tabs [role=tab]")?.dataset.tabId;
+    if (!TABS.includes(tab) || tab === this.tab) return;
     this.tab = tab;
     this.toAddress();
   }
 
   // Before Gradio sees it: a file that is too large is refused in our words, and is not sent.
   chosen(event) {
-    const file = event.target.type === "file" ? event.target.files?.[0] : null;
+    const file = event.target.type === "file" && !("melody" in event.target.dataset) ? event.target.files?.[0] : null;
     const most = this.settings.max_bytes;
     if (!file || !most || file.size <= most) return;
     event.stopImmediatePropagation();
@@ -239,6 +254,10 @@ class Search {
     event.preventDefault();
     document.body.classList.remove("mm-drop");
     const file = event.dataTransfer?.files?.[0];
+    if (file && MELODY_TABS.includes(this.tab)) {
+      takeFile(this.tab, file);
+      return;
+    }
     const input = document.querySelector("#mm-file")?.parentElement.querySelector("input[type=file]");
     if (!file || !input) return;
     const carrier = new DataTransfer();
@@ -247,8 +266,6 @@ class Search {
     input.dispatchEvent(new Event("change", { bubbles: true }));
   }
 }
-
-const tabButtons = () => [...document.querySelectorAll("#mm-tabs [role=tab]")].slice(0, TABS.length);
 
 // The question without the words that a chip was read from.
 function without(text, words) {

@@ -1,12 +1,13 @@
 // One sound at a time. The server renders any stretch of a piece with a SoundFont; without one the browser's
-// oscillators play the notes. Both tell the same clock: the playhead follows what is heard.
+// oscillators play the notes. All tell the same clock: the playhead follows what is heard.
 
 import { getJson } from "./dom.js";
+import { Mixer } from "./mixer.js";
 import { Synth } from "./synth.js";
 
 class Player {
   constructor() {
-    this.now = { id: null, time: null, state: "idle", title: "" };
+    this.now = { id: null, key: null, time: null, state: "idle", title: "" };
     this.listeners = new Set();
     this.soundfont = true;
     this.audio = new Audio();
@@ -16,6 +17,8 @@ class Player {
     this.audio.addEventListener("ended", () => this.stop());
     this.audio.addEventListener("error", () => this.now.id && this.audio.src && this.fail());
     this.synth = new Synth(() => this.stop());
+    this.mixer = new Mixer(() => this.stop());
+    this.source = this.audio;
   }
 
   listen(listener) { this.listeners.add(listener); listener(this.now); }
@@ -25,36 +28,43 @@ class Player {
     this.listeners.forEach((listener) => listener(this.now));
   }
 
-  get source() { return this.soundfont ? this.audio : this.synth; }
-
-  play({ id, from, title }) {
-    if (this.now.id === id && this.now.state === "playing") {
+  // key: which of the buttons for these notes; piece: notes that the server does not have; levels: of the melody and
+  // of what was found for it, which then sound as two voices.
+  play({ id, key = id, from, title, piece = null, levels = null }) {
+    if (this.now.id === id && this.now.key === key && this.now.state === "playing") {
       this.source.currentTime = from;
       this.set({ time: from });
       return;
     }
     this.silence();
-    this.set({ id, time: from, state: "loading", title });
-    if (this.soundfont) this.playAudio(id, from);
-    else this.playSynth(id, from);
+    this.set({ id, key, time: from, state: "loading", title });
+    if (piece || !this.soundfont) this.playWith(this.synth, piece ?? getJson(`/roll/${id}.json`), from, levels ?? [1, 1]);
+    else if (levels) this.playWith(this.mixer, ["melody", "suggestion"].map((voice) => `/sound/${id}-${voice}.wav`), from, levels);
+    else this.playAudio(id, from);
     this.tick();
   }
 
+  // Of a voice that sounds: 0 is the melody, 1 what was found.
+  level(i, value) { this.source.level?.(i, value); }
+
   playAudio(id, from) {
+    this.source = this.audio;
     this.audio.src = `/sound/${id}.wav#t=${from.toFixed(3)}`;
     this.audio.play().catch((fault) => {
       if (fault.name !== "AbortError" && this.now.id === id) this.fail();
     });
   }
 
-  async playSynth(id, from) {
+  async playWith(source, what, from, levels) {
+    const turn = this.turn = Symbol("one sound at a time");
+    this.source = source;
     try {
-      const notes = await getJson(`/roll/${id}.json`);
-      if (this.now.id !== id) return;
-      await this.synth.play(notes, from);
-      this.set({ state: "playing" });
+      const found = await what;
+      if (this.turn !== turn) return;
+      await source.play(found, from, levels);
+      if (this.turn === turn) this.set({ state: "playing" });
     } catch {
-      this.fail();
+      if (this.turn === turn) this.fail();
     }
   }
 
@@ -69,20 +79,22 @@ class Player {
   }
 
   silence() {
+    this.turn = null;
     this.audio.pause();
     this.audio.removeAttribute("src");
     this.synth.stop();
+    this.mixer.stop();
   }
 
   stop() {
     this.silence();
-    this.set({ id: null, time: null, state: "idle", title: "" });
+    this.set({ id: null, key: null, time: null, state: "idle", title: "" });
   }
 
   fail() {
-    const { id } = this.now;
+    const { key } = this.now;
     this.silence();
-    this.set({ id: null, time: null, state: "failed", title: "", failed: id });
+    this.set({ id: null, key: null, time: null, state: "failed", title: "", failed: key });
   }
 }
 

@@ -39,9 +39,15 @@ const sized = new ResizeObserver((entries) => entries.forEach((entry) => entry.t
 player.listen((now) => rolls.forEach((r) => r.follow(now)));
 
 export class Roll {
-  // place: {start, end} in seconds, or null; label: what screen readers call it.
-  constructor({ id, place, label }) {
+  // place: {start, end} in seconds, or null; label: what screen readers call it. notes: where they are no piece's;
+  // colour(part): which voice's; split: second of a divider; sound(): what else the player is told.
+  constructor({ id, place, label, notes = null, colour = (part) => part, split = null, empty = "", sound = () => ({}) }) {
     this.id = id;
+    this.given = notes;
+    this.colour = colour;
+    this.split = split;
+    this.empty = empty;
+    this.sound = sound;
     this.place = place;
     this.label = label;
     this.notes = null;
@@ -73,13 +79,19 @@ export class Roll {
   async load() {
     seen.unobserve(this.canvas);
     try {
-      this.notes = await notesOf(this.id);
+      this.notes = this.given ?? await notesOf(this.id);
       this.canvas.setAttribute("aria-valuemax", Math.ceil(this.notes.duration_s));
       this.canvas.dataset.state = "drawn";
     } catch {
       this.canvas.dataset.state = "missing";
     }
     this.describe();
+    this.redraw();
+  }
+
+  setNotes(notes) {
+    this.given = this.notes = notes;
+    this.canvas.setAttribute("aria-valuemax", Math.ceil(notes.duration_s));
     this.redraw();
   }
 
@@ -132,6 +144,7 @@ export class Roll {
     const drums = new Set(this.notes.drums);
     const pitched = this.notes.notes.filter((n) => !drums.has(n[3]));
     const pitches = (pitched.length ? pitched : this.notes.notes).map((n) => n[2]);
+    if (!pitches.length) pitches.push(60, 72);
     let low = pitches.reduce((a, b) => Math.min(a, b), 127) - 2;
     let high = pitches.reduce((a, b) => Math.max(a, b), 0) + 2;
     if (high - low < 24) { const middle = (high + low) / 2; low = Math.floor(middle - 12); high = Math.ceil(middle + 12); }
@@ -145,11 +158,29 @@ export class Roll {
     for (const [start, duration, pitch, part] of this.notes.notes) {
       const x = this.x(start / 1000);
       const width = Math.max(1.5, this.x((start + duration) / 1000) - x - 0.5);
-      pen.fillStyle = colours[part % colours.length];
+      pen.fillStyle = colours[this.colour(part) % colours.length];
       if (strip && drums.has(part)) pen.fillRect(x, this.height - 10 + (pitch % 4) * 2, Math.min(width, 2), 2);
       else pen.fillRect(x, y(pitch) + (step - thick) / 2, width, thick);
     }
     if (this.place) this.outline(pen, ink);
+    if (this.split !== null) this.divide(pen, ink);
+    if (this.empty && !this.notes.notes.length) {
+      pen.fillStyle = ink.label;
+      pen.font = "13px system-ui, sans-serif";
+      pen.fillText(this.empty, MARGIN + 12, this.height / 2);
+    }
+  }
+
+  divide(pen, ink) {
+    const at = Math.round(this.x(this.split)) + 0.5;
+    pen.strokeStyle = ink.label;
+    pen.lineWidth = 2;
+    pen.setLineDash([5, 4]);
+    pen.beginPath();
+    pen.moveTo(at, 0);
+    pen.lineTo(at, this.height);
+    pen.stroke();
+    pen.setLineDash([]);
   }
 
   lines(pen, ink, low, high, y, step) {
@@ -218,7 +249,7 @@ export class Roll {
     this.show();
   }
 
-  play(from) { player.play({ id: this.id, from, title: this.label }); }
+  play(from) { if (this.notes?.notes.length) player.play({ id: this.id, from, title: this.label, ...this.sound() }); }
 
   click(event) { if (this.notes) this.play(this.seconds(event)); }
 

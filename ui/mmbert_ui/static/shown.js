@@ -4,6 +4,7 @@ import { progressWords } from "./building.js";
 import { buildCard, pieceView } from "./cards.js";
 import { chipRow } from "./filters.js";
 import { el, plural } from "./dom.js";
+import { melody } from "./melody.js";
 import { player } from "./player.js";
 
 const ARRANGED = { varied: "varied", title: "by title", length: "shortest first", tempo: "slowest first" };
@@ -15,6 +16,7 @@ export class Shown {
     this.at = (name) => section.querySelector(`.mm-${name}`);
     this.spoken = new Map(); // filter -> the words that it was read from, for when only the filter is left
     this.at("narrow").replaceChildren(page.panel.node);
+    this.at("tune").replaceChildren(page.tunes.node);
   }
 
   // ---- waiting -----------------------------------------------------------------------------------
@@ -70,7 +72,7 @@ export class Shown {
     this.clear();
     player.stop();
     const { asked } = this.page;
-    const again = asked.like || asked.where.length || asked.words ? [["Start again", () => this.page.reset()]] : [];
+    const again = asked.like || asked.tune || asked.where.length || asked.words ? [["Start again", () => this.page.reset()]] : [];
     this.notice(`${view.title}.`, view.hint, [["Choose another file", () => document.querySelector("#mm-file")?.click()], ...again]);
     this.state("error");
   }
@@ -83,8 +85,9 @@ export class Shown {
     this.at("summary").textContent = this.summary(view);
     if (!view.cards.length) this.none(view);
     else if (view.nothing_fits) {
+      const tune = view.tune ? "No piece has this tune as it was played." : "";
       const tries = page.settings.examples.slice(0, 2).map((words) => [words, () => page.ask({ words })]);
-      this.notice("Nothing in this library fits well.", "These are the nearest all the same. Other words may do better, or a question that finds something here:", tries);
+      this.notice(tune || "Nothing in this library fits well.", "These are the nearest all the same. Other words may do better, or a question that finds something here:", tries);
     }
     const ask = (change) => { page.ask(typeof change === "function" ? change(page.asked) : change); scrollTo({ top: 0 }); };
     this.at("cards").append(...view.cards.map((card) => buildCard(card, ask)));
@@ -96,7 +99,7 @@ export class Shown {
   summary(view) {
     const { words, order } = view.ask;
     const subject = words ? ` for “${words}”` : "";
-    const example = view.example ? ` like “${view.example.title}”` : "";
+    const example = view.tune ? `, nearest first to the tune ${this.tuneWords(view.tune)}` : view.example ? ` like “${view.example.title}”` : "";
     const arranged = view.arranged ? `: the hundred best, ${ARRANGED[order]}` : "";
     if (!view.cards.length) return `Nothing found${subject}${example}`;
     return `${view.cards.length} of ${plural(view.total, "piece")}${subject}${example}${arranged}`;
@@ -117,8 +120,19 @@ export class Shown {
 
   question(view) {
     for (const chip of view.chips) if (chip.words) chip.where.forEach((w) => this.spoken.set(w, chip.words));
+    if (view.tune) this.at("question").append(this.tune(view.tune));
     if (view.example) this.at("question").append(this.example(view.example));
     this.at("question").append(...chipRow(this.page, view));
+  }
+
+  tuneWords({ name, notes }) {
+    if (name) return `of “${name}”`;
+    return notes === melody.abc ? "you played" : `“${notes.length > 60 ? `${notes.slice(0, 60)} …` : notes}”`;
+  }
+
+  tune(tune) {
+    const remove = el("button", { type: "button", class: "mm-chip-x", "aria-label": "Remove the tune", onclick: () => this.page.ask({ tune: null }) }, "×");
+    return el("div", { class: "mm-chips" }, el("span", { class: "mm-chip" }, el("span", { class: "mm-chip-name", dir: "auto" }, `The tune ${this.tuneWords(tune)}`), remove));
   }
 
   example(piece) {
@@ -133,7 +147,7 @@ export class Shown {
 
   examples() {
     const { examples } = this.page.settings;
-    const buttons = examples.map((words) => el("button", { type: "button", class: "mm-example-words", dir: "auto", onclick: () => this.page.ask({ words, where: [], kind: null, folder: null, order: "best", like: null }) }, words));
+    const buttons = examples.map((words) => el("button", { type: "button", class: "mm-example-words", dir: "auto", onclick: () => this.page.ask({ words, where: [], kind: null, folder: null, order: "best", like: null, tune: null }) }, words));
     this.at("try").replaceChildren(...(buttons.length ? [el("span", { class: "mm-lead" }, "Try"), ...buttons] : []));
     const { box } = this.page;
     if (box && examples.length) box.placeholder = `for example: ${examples[0]}`;

@@ -10,15 +10,25 @@ export class Synth {
     this.timer = null;
   }
 
-  async play(piece, from) {
+  // levels: of the first part and of all others.
+  async play(piece, from, levels = [1, 1]) {
     this.stop();
+    this.levels = [...levels];
     this.context ??= new AudioContext();
+    const turn = this.turn = Symbol("one play at a time");
     await this.context.resume();
+    if (this.turn !== turn) return;
     this.piece = piece;
     this.drums = new Set(piece.drums);
     this.out = this.context.createGain();
     this.out.gain.value = 0.25;
     this.limiter = this.context.createDynamicsCompressor();
+    this.gains = this.levels.map((level) => {
+      const gain = this.context.createGain();
+      gain.gain.value = level;
+      gain.connect(this.out);
+      return gain;
+    });
     this.out.connect(this.limiter).connect(this.context.destination);
     this.begin(from);
     this.timer = setInterval(() => this.schedule(), EVERY_MS);
@@ -33,7 +43,12 @@ export class Synth {
 
   get currentTime() { return Math.max(0, this.context.currentTime - this.offset); }
 
-  set currentTime(from) { this.play(this.piece, from); }
+  set currentTime(from) { this.play(this.piece, from, this.levels); }
+
+  level(i, value) {
+    this.levels[i] = value;
+    this.gains?.[i]?.gain.setTargetAtTime(value, this.context.currentTime, 0.03);
+  }
 
   schedule() {
     const now = this.currentTime;
@@ -54,15 +69,16 @@ export class Synth {
     level.gain.linearRampToValueAtTime(0.5, at + 0.01);
     level.gain.setTargetAtTime(0.3, at + 0.02, 0.2);
     level.gain.setTargetAtTime(0, at + length, 0.05);
-    tone.connect(level).connect(this.out);
+    tone.connect(level).connect(this.gains[part ? 1 : 0]);
     tone.start(at);
     tone.stop(at + length + 0.4);
   }
 
   stop() {
+    this.turn = null;
     clearInterval(this.timer);
     this.out?.disconnect();
     this.limiter?.disconnect();
-    this.out = this.limiter = null;
+    this.out = this.limiter = this.gains = null;
   }
 }
