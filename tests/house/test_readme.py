@@ -96,7 +96,7 @@ def test_every_command_and_option_that_is_named_exists(capsys: pytest.CaptureFix
     named = set(re.findall(r"\bmmbert ([a-z]+)\b(?= |`)", "\n".join(re.findall(r"`[^`\n]+`|^ {4}.+$", README, re.M))))
     assert named - {"index"} <= set(COMMANDS)
     helps = help_text()
-    for name in ("search", "show", "embed", "serve", "train", "eval"):
+    for name in ("search", "complete", "accompany", "show", "embed", "serve", "train", "eval"):
         main([name, "--help"])
     main(["index", "build", "--help"])
     helps += capsys.readouterr().out
