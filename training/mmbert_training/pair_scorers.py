@@ -11,7 +11,6 @@ and phrases at random: what a shortlist holds.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,18 +19,18 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from torch import nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from mmbert.model.pair_scorer import AccompanimentScorer, CompletionScorer, PairInputs, PairScorer
 from mmbert.symbolic.phrase_relations import BEGINS, NONE, accompaniment_grid, melody_bars
 from mmbert.symbolic.phrases import PhraseTable, Task
-from mmbert_training.phrase_examples import Examples, first_of, half_precision, schedule
+from mmbert_training.phrase_examples import Examples, first_of
 from mmbert_training.phrase_pack import WorkPhrases, load_phrases
+from mmbert_training.phrase_teaching import half_precision, teach
 
 SAME, NEAR, RANDOM = 4, 4, 4  # wrong ones of a list
 _POOL = 256  # phrases of other works that the near ones of a batch are the nearest of
-_EVERY = 100
 
 
 @dataclass(frozen=True)
@@ -73,26 +72,16 @@ def train(found: WorkPhrases, task: Task, seed: int, how: How) -> PairScorer:
     examples = Examples.of(found, task)
     read = PairInputs.of(scorer, found.table)
     onsets = _onsets(found.table, task)
-    optimiser = torch.optim.AdamW(scorer.parameters(), how.rate, weight_decay=how.decay)
-    began, total = time.monotonic(), 0.0
-    for step in range(how.steps):
-        rng = np.random.default_rng([seed, step])
+
+    def loss_of(rng: np.random.Generator) -> Tensor:
         query, answer = examples.draw(rng, how.batch)
         documents, there = lists(rng, examples, onsets, query, answer)
         with half_precision():
             said = read.scores(scorer, query, documents)
         sums = said.float().masked_fill(torch.from_numpy(~there), -1e4)
-        loss = F.cross_entropy(sums, torch.zeros(len(query), dtype=torch.long))
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(scorer.parameters(), 1.0)
-        for group in optimiser.param_groups:
-            group["lr"] = how.rate * schedule(step / how.steps)
-        optimiser.step()
-        total += float(loss.detach())
-        if (step + 1) % _EVERY == 0:
-            typer.echo(f"step {step + 1}: loss {total / _EVERY:.3f}, {time.monotonic() - began:.0f} s", err=True)
-            total = 0.0
+        return F.cross_entropy(sums, torch.zeros(len(query), dtype=torch.long))
+
+    teach(list(scorer.parameters()), loss_of, steps=how.steps, rate=how.rate, decay=how.decay, seed=seed)
     return scorer.eval()
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from mmbert.symbolic.phrases import Task
 from mmbert_training.evaluate.phrase_candidates import repeats
 from mmbert_training.phrase_pack import WorkPhrases, in_tenth
 
 _TRIES = 24  # draws of the same work, of which those an even number of bars away count
-_WARM_UP = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +85,3 @@ def first_of(rows: np.ndarray, good: np.ndarray, count: int) -> tuple[np.ndarray
     """The first ``count`` good ones of each row, and whether there are so many."""
     order = np.argsort(~good, axis=1, kind="stable")[:, :count]
     return np.take_along_axis(rows, order, axis=1), np.take_along_axis(good, order, axis=1)
-
-
-def half_precision() -> torch.autocast:
-    """Products of matrices in bfloat16 while something is taught: nearly twice as fast on processors that have it."""
-    return torch.autocast("cpu", torch.bfloat16)
-
-
-def schedule(done: float) -> float:
-    """Share of the largest learning rate after a share of all steps: a short rise, then half a cosine."""
-    return max(min(1.0, done / _WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * done)), 1e-3)

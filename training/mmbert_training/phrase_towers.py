@@ -9,7 +9,6 @@ and pair scorers.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,17 +17,17 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from torch import nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from mmbert.model.phrase_towers import AccompanimentTowers, CompletionTowers, Towers
 from mmbert.objectives.contrastive import Temperature
 from mmbert.symbolic.phrases import PhraseTable, Task
-from mmbert_training.phrase_examples import Examples, half_precision, schedule
+from mmbert_training.phrase_examples import Examples
 from mmbert_training.phrase_pack import WorkPhrases, load_phrases
+from mmbert_training.phrase_teaching import half_precision, teach
 
 _FURTHEST = 4  # semitones that all phrases of a pair are moved by, at most
-_EVERY = 100
 
 
 @dataclass(frozen=True)
@@ -75,10 +74,8 @@ def train(found: WorkPhrases, task: Task, seed: int, how: How) -> Towers:
     towers: Towers = (CompletionTowers if task == "completion" else AccompanimentTowers)(dropout=how.dropout)
     temperature = Temperature()
     learned = [*towers.parameters(), *temperature.parameters()]
-    optimiser = torch.optim.AdamW(learned, how.rate, weight_decay=how.decay)
-    began, total = time.monotonic(), 0.0
-    for step in range(how.steps):
-        rng = np.random.default_rng([seed, step])
+
+    def loss_of(rng: np.random.Generator) -> Tensor:
         query, answer = examples.draw(rng, how.batch)
         wrong, there = examples.of_the_same_work(rng, query, answer, 1)
         given, n = np.r_[answer, wrong[:, 0]], len(query)
@@ -94,17 +91,9 @@ def train(found: WorkPhrases, task: Task, seed: int, how: How) -> Towers:
         target = torch.arange(n)
         own = torch.stack([sums.diagonal(), sums[target, target + n]], dim=1)
         loss = (F.cross_entropy(sums, target) + F.cross_entropy(sums[:, :n].T, target)) / 2
-        loss = loss + how.same * F.cross_entropy(own, torch.zeros_like(target))
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(learned, 1.0)
-        for group in optimiser.param_groups:
-            group["lr"] = how.rate * schedule(step / how.steps)
-        optimiser.step()
-        total += float(loss.detach())
-        if (step + 1) % _EVERY == 0:
-            typer.echo(f"step {step + 1}: loss {total / _EVERY:.3f}, {time.monotonic() - began:.0f} s", err=True)
-            total = 0.0
+        return loss + how.same * F.cross_entropy(own, torch.zeros_like(target))
+
+    teach(learned, loss_of, steps=how.steps, rate=how.rate, decay=how.decay, seed=seed)
     return towers.eval()
 
 
