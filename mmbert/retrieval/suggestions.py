@@ -6,6 +6,7 @@ Two voices: the melody as it was given, and the phrase that was found, behind it
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
@@ -52,7 +53,7 @@ class Arranged(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Suggestions:
+class Suggestions(ABC):
     """Hits for a melody, best first, and what each sounds like with it.
 
     Attributes:
@@ -91,8 +92,9 @@ class Suggestions:
 
         return write_midi(self._together(hit, whole), {"title": hit.title})
 
+    @abstractmethod
     def _together(self, hit: PhraseHit, whole: bool) -> Score:
-        raise NotImplementedError
+        """Both voices as one score."""
 
 
 class Continuations(Suggestions):
