@@ -144,9 +144,10 @@ def _pieces(
         PLACE,
     )
     words = sorted({w for title in real.pieces.title for w in title.split() if w.isalpha()})
+    music = [row for row in range(real.n_pieces) if len(real.windows.of_piece(row))]  # a text has no windows
     digests = sorted(hashlib.sha256(f"{i}".encode()).digest() for i in range(len(counts)))
     for i, (digest, n) in enumerate(zip(digests, counts, strict=True)):
-        row = int(rng.integers(real.n_pieces))
+        row = music[int(rng.integers(len(music)))]
         own = real.windows.of_piece(row)
         taken = own[(int(rng.integers(len(own))) + np.arange(n)) % len(own)]
         title = _title(str(real.pieces.title[row]), words, rng)
