@@ -67,11 +67,11 @@ def test_the_piano_is_played_by_pointer_and_by_arrows(page, url):
     section = open_tab(page, url, "complete")
     assert section.locator(".mm-key").count() == 37
     for name in ("C3", "F♯4", "C6"):
-        section.get_by_role("button", name=name, exact=True).click(delay=60, position={"x": 8, "y": 60})
+        section.get_by_role("button", name=name, exact=True).click(delay=180, position={"x": 8, "y": 60})
     page.keyboard.press("ArrowLeft")
-    page.keyboard.press("Enter")
+    page.keyboard.press("Enter", delay=180)  # of notes within a sixteenth, 150 ms, one is taken
     page.keyboard.press("ArrowDown")
-    page.keyboard.press("Space")
+    page.keyboard.press("Space", delay=180)
     assert note_names(section) == ["C3", "F♯4", "C6", "B5", "B4"]
     assert section.locator(".mm-key[tabindex='0']").count() == 1
 

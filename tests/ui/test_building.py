@@ -31,6 +31,7 @@ def script(monkeypatch):
     real = building.subprocess.Popen
 
     def run(code: str) -> None:
+        code = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {code}"
         monkeypatch.setattr(building.subprocess, "Popen", lambda command, **how: real([command[0], "-c", code], **how))
 
     return run
