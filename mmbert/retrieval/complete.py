@@ -19,6 +19,7 @@ from mmbert.store.vectors import PHRASE_SPACES
 from mmbert.symbolic.phrase_lines import PhraseLines, joined_lines
 from mmbert.symbolic.phrase_placing import moved, transpositions
 from mmbert.symbolic.phrases import ONSET, PITCH, PhraseTable, Task
+from mmbert.symbolic.windows import WINDOW_BARS
 from mmbert.types import Answer, Facets, PhraseHit, Place, Query
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ def open_phrases(
 def shortlist(
     generation: Generation, index: PhraseIndex, vector: np.ndarray, melody: AskedMelody, task: Task, keep: np.ndarray
 ) -> Shortlist:
-    """The phrases whose vectors lie nearest, without literal repeats of the melody.
+    """The phrases whose vectors lie nearest; of what goes on without literal repeats of the melody and without those
+    that rest first.
 
     Args:
         generation: The open library.
@@ -103,7 +105,7 @@ def shortlist(
     lines = read_phrases(generation, index, phrase)
     table = joined_lines(lines)
     if task == "completion":
-        fresh = ~repeats(melody.phrase, table)
+        fresh = ~repeats(melody.phrase, table) & begins_at_once(table)
         phrase, product, table = phrase[fresh], product[fresh], table.rows(fresh)
         lines = tuple(some for some, kept in zip(lines, fresh, strict=True) if kept)
     some = np.arange(min(len(phrase), SHORTLIST))
@@ -122,6 +124,12 @@ def read_phrases(generation: Generation, index: PhraseIndex, phrases: np.ndarray
         lines, begin = kept[piece], begins[piece]
         out.append(PhraseLines(lines.heads[n : n + 1], lines.notes[begin[n] : begin[n + 1]], lines.parts))
     return tuple(out)
+
+
+def begins_at_once(table: PhraseTable) -> np.ndarray:
+    """bool [P]: the melody begins within the first bar. After a longer rest nothing goes on."""
+    first = table.melody[table.melody_start[:-1], ONSET]
+    return first < table.length // WINDOW_BARS
 
 
 def _begins(lines: PhraseLines) -> np.ndarray:

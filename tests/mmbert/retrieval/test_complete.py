@@ -17,7 +17,7 @@ from mmbert.api import Library
 from mmbert.errors import LibraryError, UsageError
 from mmbert.items import load_items, write_midi
 from mmbert.model.phrase_model import PhraseModel
-from mmbert.retrieval.complete import repeats
+from mmbert.retrieval.complete import begins_at_once, repeats
 from mmbert.symbolic.phrase_pairs import (
     ACCOMPANIMENT_BY_HAND,
     COMPLETION_BY_HAND,
@@ -128,6 +128,13 @@ def test_what_repeats_the_melody_does_not_go_on_from_it(library):
     assert repeats(table.rows(np.array([1])), phrases_of(transpose(PIECES["long"], 3))).tolist() == [
         i == 1 for i in range(len(table))
     ]
+
+
+def test_what_rests_for_a_bar_first_does_not_go_on():
+    for rest, goes_on in ((0, True), (3, True), (4, False)):  # quarters of 4/4
+        score = Score.build([note(rest + i / 2, 0.5, 60 + i % 12) for i in range(32)], TICKS, metre_map=[(0, 4, 4)])
+        phrase = phrases_of(score).rows(np.array([0]))
+        assert begins_at_once(phrase).tolist() == [goes_on]
 
 
 def test_a_tempo_farther_off_than_half_as_much_again_is_left_out(library):
