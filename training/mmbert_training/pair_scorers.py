@@ -54,7 +54,7 @@ class How:
 
 HOW: Mapping[Task, How] = {
     "completion": How(4000, 64, 0.2, 2e-3, 0.02),
-    "accompaniment": How(1000, 48, 0.1, 2e-3, 0.02),
+    "accompaniment": How(3000, 48, 0.1, 2e-3, 0.02),
 }
 
 

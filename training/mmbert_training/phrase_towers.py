@@ -55,7 +55,7 @@ class How:
 
 HOW: Mapping[Task, How] = {
     "completion": How(1000, 512, 0.35, 0.6, 0.15, 2e-3, 0.05),
-    "accompaniment": How(800, 192, 0.1, 0.5, 1.0, 2e-3, 0.02),
+    "accompaniment": How(2400, 192, 0.1, 0.5, 1.0, 2e-3, 0.02),
 }
 
 
