@@ -17,12 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmbert.audio.mel import FRAMES_A_SECOND, SILENT
+from mmbert.audio.mel import FRAMES_A_SECOND, SEGMENT_S, SILENT
 from mmbert.errors import WeightsError
 from mmbert.model.checkpoint import CONFIG, WEIGHTS
 
 WIDTH, SOUNDS = 384, 527
-SEGMENT_S = 10  # what the network was trained on
 _EPS = 1e-3  # of the batch norms
 _HINT = "Install mmbert again: the file is part of it"
 _ACTIVATIONS: dict[str | None, nn.Module] = {"ReLU": nn.ReLU(), "Hardswish": nn.Hardswish(), None: nn.Identity()}
@@ -90,7 +89,7 @@ class Mn04(nn.Module):
         mel = np.asarray(mel, np.float32)
         if len(mel) < FRAMES_A_SECOND:
             mel = np.pad(mel, ((0, FRAMES_A_SECOND - len(mel)), (0, 0)), constant_values=SILENT)
-        device = self.classifier[0].weight.device
+        device = next(self.parameters()).device
         length = SEGMENT_S * FRAMES_A_SECOND
         whole = max(0, len(mel) // length - 1)  # the last goes with what is left over
         parts = [torch.from_numpy(mel[whole * length :])[None]]
