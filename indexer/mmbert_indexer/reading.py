@@ -24,7 +24,6 @@ from mmbert.symbolic.tune_line import TUNE_NOTE, tune_line
 from mmbert.types import Item, Kind
 from mmbert_indexer.scan import FileState, hashed, look
 
-
 _NO_CHROMA = np.zeros((0, 12), np.uint8)
 
 

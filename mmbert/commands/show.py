@@ -33,8 +33,8 @@ def show(
     for item in items:
         try:
             described.append(_described(item))
-        except ItemError as fault:
-            faults.append(fault)
+        except ItemError as unusable:
+            faults.append(unusable)
     if not described:
         raise faults[0]
     if as_json:
