@@ -343,7 +343,7 @@ class Query:
     lexical: str = ""
     conditions: tuple[Condition, ...] = ()
     like: str | None = None
-    mode: Literal["search", "continue", "accompany", "melody"] = "search"
+    mode: Literal["search", "continue", "accompany", "melody", "same"] = "search"
 
 
 @dataclass(frozen=True)
@@ -388,12 +388,12 @@ class Hit:
 
 @dataclass(frozen=True)
 class TuneHit(Hit):
-    """A piece that a tune is found in.
+    """A piece that a tune is found in, or one that sounds like another.
 
     Attributes:
-        transposed_by: Semitones that bring the piece to the pitch of the tune as it was asked for.
-        stretched_by: Factor that brings the piece's note lengths, in quarter notes, to those of the tune; None where
-            the tune has none.
+        transposed_by: Semitones that bring the piece to the pitch of what was asked for.
+        stretched_by: Factor that brings the piece's note lengths to those of what was asked for, of a tune in quarter
+            notes, of sound in seconds; None where a tune has none.
     """
 
     transposed_by: int = 0

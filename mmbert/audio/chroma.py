@@ -1,4 +1,4 @@
-"""Chroma sequences: which of the twelve pitch classes sound, two and a half times a second, of a recording or a score.
+"""Chroma sequences: which of the twelve pitch classes sound, two and a half times a second, of a recording and of a score.
 
 Both are made to the same form, so that a recording finds the score of the same notes (Müller 2015, "Fundamentals of
 Music Processing", sections 3.1 and 7.2). NumPy alone. This is the one place for the rate of frames, for what becomes of
@@ -23,6 +23,9 @@ _LOW, _HIGH = 55.0, 4200.0  # Hz: A1 to C8
 _FINE = 5  # parts of a semitone that are kept apart until the tuning is known
 _AGREEMENT = 0.15  # how far peaks have to agree on a tuning for it to be believed, of 1
 _QUIET = 1e-3  # frames so far below the loudest are silent
+_POWER, _PEAK = 1.0, 0.01  # of a peak's magnitude; peaks so far below the strongest of a spectrum count
+_CORE = 0.6  # semitones beside a pitch at which nothing belongs to it
+_ROUNDING = 1e-6  # parts of a frame that sums of long pieces may be wrong by
 _OVERTONES = (1.0, 0.0, 0.0)  # strength of a note's own pitch class, of its third and of its fifth partial
 
 
@@ -109,12 +112,12 @@ class Chroma:
     def _peaks(self, x: np.ndarray) -> np.ndarray:
         """Strength at each fine part of the octave: float32 [spectra, 60]."""
         left, here, right = x[:, :-2], x[:, 1:-1], x[:, 2:]
-        frame, place = np.nonzero((here > left) & (here >= right) & (here > FLOOR * here.max(axis=1, keepdims=True)))
+        frame, place = np.nonzero((here > left) & (here >= right) & (here > _PEAK * here.max(axis=1, keepdims=True)))
         a, b, c = (np.log(part[frame, place] + np.float32(1e-9)) for part in (left, here, right))
         beside = 0.5 * (a - c) / np.minimum(a - 2 * b + c, -1e-6)
         hz = (self._bins.start + 1 + place + beside) / _WINDOW_S
         semitone = 12 * np.log2(hz / 440.0) + 9
-        weight = here[frame, place] ** POWER * hz**-TILT
+        weight = here[frame, place] ** _POWER
         self._tuning += complex(np.sum(weight * np.exp(2j * np.pi * semitone)))
         self._weight += float(weight.sum())
         fine = np.rint(semitone * _FINE).astype(np.int64) % (12 * _FINE)
@@ -127,11 +130,7 @@ class Chroma:
         tuning = np.angle(self._tuning) / (2 * np.pi) if agree else 0.0
         away = np.arange(12 * _FINE)[:, None] / _FINE - tuning - np.arange(12)
         away = (away + 6) % 12 - 6
-        return np.clip(WIDE - np.abs(away) * SLOPE, 0, 1).astype(np.float32)
-
-
-POWER, TILT, FLOOR = 1.0, 0.0, 0.01
-WIDE, SLOPE = 1.2, 2.0
+        return np.clip(2 * (_CORE - np.abs(away)), 0, 1).astype(np.float32)
 
 
 def score_chroma(score: Score) -> np.ndarray:
@@ -153,6 +152,7 @@ def score_chroma(score: Score) -> np.ndarray:
         count = np.bincount(edge, minlength=len(total)).reshape(12, n + 1)
         first = np.bincount(edge, np.minimum(time, n), len(total)).reshape(12, n + 1)
         total += sign * (np.cumsum(count, axis=1) * np.arange(n + 1) - np.cumsum(first, axis=1)).ravel()
-    sounding = np.diff(total.reshape(12, n + 1), axis=1).T.clip(0)
+    sounding = np.diff(total.reshape(12, n + 1), axis=1).T
+    sounding[sounding < _ROUNDING] = 0
     spread = sum(s * np.roll(np.eye(12), up, axis=1) for s, up in zip(_OVERTONES, (0, 7, 4)))
     return stored(sounding @ spread)
