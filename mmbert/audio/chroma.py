@@ -1,10 +1,10 @@
-"""Chroma sequences: which of the twelve pitch classes sound, two and a half times a second, of a recording and of a score.
+"""Chroma sequences: which of the twelve pitch classes sound, two and a half times a second, in recordings and scores.
 
 Both are made to the same form, so that a recording finds the score of the same notes (Müller 2015, "Fundamentals of
 Music Processing", sections 3.1 and 7.2). NumPy alone. This is the one place for the rate of frames, for what becomes of
 strengths (square root, then unit length), and for how frames are stored: a byte a pitch class, ``255 x`` strength, 30
-bytes a second. Where frames are compared, a frame's mean is removed (:func:`comparable`): what says nothing of pitch, such
-as a drum, is then nearly nothing.
+bytes a second. Where frames are compared, a frame's mean is removed (:func:`comparable`): what says nothing of pitch,
+such as a drum, is then nearly nothing.
 
 Of a recording the peaks of a spectrum of half a second count, each at its interpolated frequency; how far the recording
 as a whole lies beside A4 = 440 Hz is estimated from them, and removed.

@@ -113,7 +113,9 @@ class ChromaIndex:
         if self.n_frames <= _EXACT or len(self) <= _KEPT:
             return _search(self._line, parts, rotations)
         asked = [_variants(comparable(_pairs(part)), _COARSE_SPEEDS, rotations) for part in parts.values()]
-        score = np.mean([self._coarse.best(variants)[0] for variants in asked], axis=0, dtype=np.float32)
+        score: np.ndarray = np.stack([self._coarse.best(variants)[0] for variants in asked]).mean(
+            axis=0, dtype=np.float32
+        )
         chosen = np.sort(np.argpartition(-score, _KEPT)[:_KEPT])
         found = _search(self._line.some(chosen), parts, rotations)
         zeros = np.zeros(len(self), np.float32)
@@ -225,8 +227,8 @@ class _Line:
         for low in range(0, n, step * _TOGETHER):
             high = min(n, low + step * _TOGETHER)
             blocks = -(-(high - low) // step)
-            frames = comparable(self.frames[low : high + longest])
-            frames = np.pad(frames, ((0, blocks * step + _BLOCK - len(frames)), (0, 0)))
+            there = comparable(self.frames[low : high + longest])
+            frames: np.ndarray = np.pad(there, ((0, blocks * step + _BLOCK - len(there)), (0, 0)))
             views = np.lib.stride_tricks.sliding_window_view(frames, _BLOCK, axis=0)[: blocks * step : step]
             products = np.fft.rfft(views).transpose(2, 0, 1) @ spectra  # [f, blocks, queries]
             sums = np.fft.irfft(products.transpose(2, 1, 0), _BLOCK)[:, :, :step].reshape(len(queries), -1)
