@@ -17,6 +17,7 @@ from mmbert.retrieval.complete import open_phrases, suggest
 from mmbert.retrieval.conditions import all_of, allowed, checked_modality
 from mmbert.retrieval.describe import LIMIT, Subject, describe
 from mmbert.retrieval.example import Like, read_example, read_item
+from mmbert.retrieval.heard_words import HeardSounds
 from mmbert.retrieval.melody_query import AskedMelody, notice, read_melody
 from mmbert.retrieval.names import Names, names_of
 from mmbert.retrieval.order import checked_order
@@ -166,6 +167,10 @@ class Library:
         return TuneIndex(*self.generation.melodies())
 
     @cached_property
+    def _sounds(self) -> HeardSounds | None:
+        return HeardSounds.of(self.generation)
+
+    @cached_property
     def _chroma(self) -> ChromaIndex:
         return ChromaIndex(*self.generation.chroma())
 
@@ -232,6 +237,7 @@ class Library:
             modality=modality,
             folder=folder,
             order=checked_order(order),
+            sounds=self._sounds if query.meaning else None,
         )
 
     def find_tune(
@@ -277,8 +283,9 @@ class Library:
         folder: str | None = None,
         limit: int = 10,
     ) -> Answer:
-        """Find the scores of a recording, the recordings of a score: pieces of the same notes, in any key, at .8 to 1.25
-        times the speed.
+        """Find the scores of a recording, the recordings of a score: pieces of the same notes, in any key.
+
+        They may be played at .8 to 1.25 times the speed.
 
         Args:
             like: A file (its first piece), an :class:`~mmbert.types.Item`, or the id of a piece. It is not among its

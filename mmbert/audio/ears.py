@@ -9,8 +9,8 @@ from threading import Lock
 import numpy as np
 import torch
 
-from mmbert.audio.mn04 import Mn04, sound_names
-from mmbert.audio.sounds import heard
+from mmbert.audio.mn04 import Mn04
+from mmbert.audio.sounds import heard, sound_names
 from mmbert.prepare import Prepared
 from mmbert.types import Facets, Place
 

@@ -6,13 +6,17 @@ one filter finds a violin in scores and in recordings.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 
 from mmbert.symbolic.instruments import DRUMS, NAMES, family_of
 
+SOUNDS = 527
 HEARD = 0.2  # probability from which an instrument counts as playing
 TOLD = 0.05  # from which a sound is named at all
 MOST_TOLD = 12
@@ -66,3 +70,22 @@ def heard(logits: np.ndarray, names: Sequence[str]) -> Heard:
     instruments = tuple(dict.fromkeys(playing))
     families = [DRUMS if name == DRUMS else family_of(NAMES.index(name)) for name in instruments]
     return Heard(told, instruments, tuple(dict.fromkeys(families)), DRUMS in instruments)
+
+
+@cache
+def sound_names() -> tuple[str, ...]:
+    """Names of the 527 sounds, as AudioSet gives them."""
+    labels = json.loads((default_ear() / "config.json").read_text(encoding="utf-8"))["labels"]
+    return tuple(label["name"] for label in labels)
+
+
+@cache
+def sound_ids() -> tuple[str, ...]:
+    """AudioSet's ids of the 527 sounds, such as ``/m/05r5c``."""
+    labels = json.loads((default_ear() / "config.json").read_text(encoding="utf-8"))["labels"]
+    return tuple(label["mid"] for label in labels)
+
+
+def default_ear() -> Path:
+    """Folder of the network inside the installed package."""
+    return Path(__file__).parent.parent / "pretrained" / "mn04"

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mmbert.audio.sounds import SOUNDS
 from mmbert.errors import WeightsError
 
-SOUNDS = 527  # logits of a recording
 CONFIG, WEIGHTS, STATISTICS = "config.json", "model.safetensors", "statistics.safetensors"
 _HINT = "Install mmbert again: the file is part of it"
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mmbert_indexer.build import build_library
 
-from mmbert.audio.mn04 import SOUNDS
+from mmbert.audio.sounds import SOUNDS
 from mmbert.embed import Embedder
 from mmbert.model import MmbertModel, ModelConfig
 from mmbert.store import open_library

@@ -24,7 +24,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from mmbert.audio.mn04 import sound_ids, sound_names
+from mmbert.audio.sounds import sound_ids, sound_names
 from mmbert.embed import Embedder
 from mmbert.errors import DataError
 from mmbert.retrieval.sound_words import CONFIG, WEIGHTS, terms_of, tfidf

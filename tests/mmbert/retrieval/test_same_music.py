@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmbert_indexer.build import build_library
 
 from mmbert.api import Library
 from mmbert.embed import Embedder
@@ -13,7 +14,6 @@ from mmbert.errors import UsageError
 from mmbert.items.midi_write import write_midi
 from mmbert.model import MmbertModel, ModelConfig
 from mmbert.symbolic.score import Score
-from mmbert_indexer.build import build_library
 
 soundfile = pytest.importorskip("soundfile")
 RATE = 16_000

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from mmbert.audio.mn04 import sound_names
+from mmbert.audio.sounds import sound_names
 from mmbert.embed import Embedder
 from mmbert.errors import WeightsError
 from mmbert.retrieval.sound_words import CONFIG, SOUNDS, STATISTICS, WEIGHTS, SoundWords, default_folder, tfidf
