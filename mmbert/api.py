@@ -252,7 +252,8 @@ class Library:
         """Find the pieces that a tune comes from: in any key, faster or slower, with some notes wrong or missing.
 
         Args:
-            melody: A file of notes (the melody of its first piece), or an :class:`~mmbert.types.Item`.
+            melody: A file of notes (the melody of its first piece) or a recording of a tune, or an
+                :class:`~mmbert.types.Item`.
             notes: Or notes as text: ``D4 E4 F#4 A4``, or ABC.
             where: Conditions that must hold.
             folder: Only pieces whose file lies in this folder, or deeper.

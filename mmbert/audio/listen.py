@@ -9,7 +9,7 @@ import numpy as np
 
 from mmbert.audio.chroma import Chroma
 from mmbert.audio.mel import FRAMES_A_SECOND, MELS, RATE, SEGMENT_S, LogMel
-from mmbert.errors import MissingExtraError
+from mmbert.audio.resampled import resampled
 from mmbert.types import Recording
 
 PART_S = 60  # of sound that is handed over at a time
@@ -112,17 +112,11 @@ class Listener:
 
     def _resampled(self) -> Iterator[np.ndarray]:
         """Blocks, float32 [n], at 32 kHz."""
-        try:
-            import soxr
-        except ImportError:
-            raise MissingExtraError.of("soxr", "audio") from None
         sound = self._recording.sound()
-        stream = soxr.ResampleStream(self._recording.sample_rate, RATE, 1, dtype="float32")
-        for block in sound:
+        for block, there in resampled(sound, self._recording.sample_rate, RATE):
             self._samples += len(block)
             self._clipped += int((np.abs(block) >= _CLIPPED).sum())
-            yield stream.resample_chunk(block)
-        yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+            yield there
         self._truncated = sound.truncated
 
     def _measure(self, block: np.ndarray) -> None:

@@ -27,7 +27,7 @@ def search(
     words: Annotated[str | None, typer.Argument(help='What to look for, such as "a lively jig in D major".')] = None,
     like: Annotated[str | None, typer.Option(help="An example: a file, or the id of a piece.")] = None,
     melody: Annotated[
-        str | None, typer.Option(help="A tune to find: a file of notes; its melody is looked for.")
+        str | None, typer.Option(help="A tune to find: a score, or a recording of one voice (hummed, sung, played).")
     ] = None,
     notes: Annotated[str | None, typer.Option(help='Or the tune as notes: "D4 E4 F#4 A4", or ABC.')] = None,
     same: Annotated[

@@ -235,7 +235,7 @@ class _Line:
             total = np.r_[0, np.cumsum(np.einsum("nc,nc->n", frames, frames, dtype=np.float64))]
             for row, q, e in zip(sums, queries, energy):
                 under = total[len(q) : len(q) + len(row)] - total[: len(row)]
-                row /= np.sqrt(np.maximum(under, _FLOOR * e))
+                np.divide(row, np.sqrt(np.maximum(under, _FLOOR * e)), out=row)
             which[low:high] = sums.argmax(axis=0)[: high - low]
             score[low:high] = sums.max(axis=0)[: high - low]
         return score, which

@@ -15,8 +15,9 @@ from mmbert.retrieval.intervals import apart
 from mmbert.retrieval.tune_find import Found, find
 from mmbert.retrieval.tune_index import Tune, TuneIndex
 from mmbert.retrieval.versions import fold_versions
+from mmbert.symbolic.score import Score
 from mmbert.symbolic.tune_line import tune_line
-from mmbert.types import Answer, Condition, Facets, Place, Query, TuneHit
+from mmbert.types import Answer, Condition, Facets, Place, Query, Recording, TuneHit
 
 if TYPE_CHECKING:
     from mmbert.store import Generation
@@ -27,7 +28,7 @@ _LENGTHS_AGREE = 0.8
 
 
 def read_tune(like: Like) -> Tune:
-    """The melody of a file (of its first piece) or an item.
+    """The melody of a file (of its first piece) or an item; of a recording the one that is sung or played in it.
 
     Raises:
         UsageError: there is no such file, or nothing in it is a tune.
@@ -35,14 +36,23 @@ def read_tune(like: Like) -> Tune:
     """
     item = read_item(like)
     name = str(item.source.path)
-    if item.score is None:
-        raise UsageError(name, f"is a {item.kind}", "A tune is found by its notes: give MIDI, MusicXML or ABC")
-    line = tune_line(item.score)
+    if item.score is None and item.recording is None:
+        raise UsageError(name, f"is a {item.kind}", "A tune is found by its notes: give a score or a recording")
+    score = item.score if item.score is not None else _heard(item.recording)
+    line = tune_line(score)
     if not len(line):
-        drums = len(item.score.notes) and item.score.notes["is_drum"].all()
+        drums = len(score.notes) and score.notes["is_drum"].all()
         fault = "holds drums alone" if drums else "holds no melody"
         raise UsageError(name, fault, "A tune needs notes with a pitch")
     return checked_tune(Tune.of(line), name)
+
+
+def _heard(recording: Recording | None) -> Score:
+    """The tune that is sung or played in a recording."""
+    from mmbert.audio.transcribe import leading, transcribe
+
+    assert recording is not None
+    return leading(transcribe(recording))
 
 
 def checked_tune(tune: Tune, name: str = "notes") -> Tune:

@@ -101,7 +101,7 @@ def test_an_extra_note_is_forgiven(piece: int, start: int, before: int) -> None:
     more = Tune(np.insert(tune.pitch, before, tune.pitch[before] + 6), np.insert(tune.onset, before, between))
     found = find(INDEX, more)
     assert found.piece[0] == piece
-    assert found.right[0] == 14
+    assert found.right[0] >= 14  # the note before the tune may happen to be as the extra one needs it
 
 
 def test_lengths_tell_pieces_of_the_same_pitches_apart() -> None:
