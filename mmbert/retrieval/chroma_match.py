@@ -231,7 +231,7 @@ class _Line:
             frames: np.ndarray = np.pad(there, ((0, blocks * step + _BLOCK - len(there)), (0, 0)))
             views = np.lib.stride_tricks.sliding_window_view(frames, _BLOCK, axis=0)[: blocks * step : step]
             products = np.fft.rfft(views).transpose(2, 0, 1) @ spectra  # [f, blocks, queries]
-            sums = np.fft.irfft(products.transpose(2, 1, 0), _BLOCK)[:, :, :step].reshape(len(queries), -1)
+            sums: np.ndarray = np.fft.irfft(products.transpose(2, 1, 0), _BLOCK)[:, :, :step].reshape(len(queries), -1)
             total = np.r_[0, np.cumsum(np.einsum("nc,nc->n", frames, frames, dtype=np.float64))]
             for row, q, e in zip(sums, queries, energy):
                 under = total[len(q) : len(q) + len(row)] - total[: len(row)]

@@ -12,7 +12,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from mmbert.cli import COMMANDS, help_text, main
 from mmbert.facets import FACETS
@@ -30,7 +32,7 @@ released = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a folder Music and a file tune.mid, as README speaks of them."""
+    """A home with a folder Music, a file tune.mid and one concert.ogg, as README speaks of them."""
     home = tmp_path_factory.mktemp("home")
     music = home / "Music"
     music.mkdir()
@@ -42,6 +44,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tune = next(iter(load_items(music / "jigs.abc")))
     assert tune.score is not None
     (home / "tune.mid").write_bytes(write_midi(tune.score, tune.metadata))
+    t = np.arange(5 * 16_000) / 16_000
+    steps = 440 * 2 ** (np.floor(3 * t) % 5 / 6)  # a whole-tone scale, three notes a second
+    soundfile.write(home / "concert.ogg", 0.3 * np.sin(2 * np.pi * np.cumsum(steps) / 16_000), 16_000)
     return home
 
 
