@@ -1,4 +1,8 @@
-"""What follows a melody, or sounds with it: phrases of a library by vector, the likely ones by the pair's score."""
+"""What follows a melody, or sounds with it: phrases of a library by vector, the likely ones by the pair's score.
+
+A continuation is four bars. An accompaniment is as long as the bars that are asked about: of a phrase that is found for
+two bars, the first two are compared and heard.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from mmbert.retrieval.phrase_why import Placed, figures, why
 from mmbert.retrieval.suggestions import Arranged
 from mmbert.retrieval.versions import fold_versions
 from mmbert.store.vectors import PHRASE_SPACES
-from mmbert.symbolic.phrase_lines import PhraseLines, joined_lines
+from mmbert.symbolic.phrase_lines import PhraseLines, joined_lines, shortened
 from mmbert.symbolic.phrase_placing import moved, transpositions
 from mmbert.symbolic.phrases import ONSET, PITCH, PhraseTable, Task
 from mmbert.symbolic.windows import WINDOW_BARS
@@ -88,7 +92,7 @@ def shortlist(
     generation: Generation, index: PhraseIndex, vector: np.ndarray, melody: AskedMelody, task: Task, keep: np.ndarray
 ) -> Shortlist:
     """The phrases whose vectors lie nearest; of what goes on without literal repeats of the melody and without those
-    that rest first.
+    that rest first, of what accompanies without those that have less than a note a bar in the bars asked about.
 
     Args:
         generation: The open library.
@@ -103,15 +107,17 @@ def shortlist(
     there = row[0] >= 0
     phrase, product = rows[row[0][there]], near[0][there]
     lines = read_phrases(generation, index, phrase)
+    if task == "accompaniment":
+        lines = tuple(shortened(one, melody.bars) for one in lines)
     table = joined_lines(lines)
     if task == "completion":
-        fresh = ~repeats(melody.phrase, table) & begins_at_once(table)
-        phrase, product, table = phrase[fresh], product[fresh], table.rows(fresh)
-        lines = tuple(some for some, kept in zip(lines, fresh, strict=True) if kept)
-    some = np.arange(min(len(phrase), SHORTLIST))
+        fits = ~repeats(melody.phrase, table) & begins_at_once(table)
+    else:
+        fits = np.diff(table.accompaniment_start) >= melody.bars
+    some = np.flatnonzero(fits)[:SHORTLIST]
     table = table.rows(some)
     by = transpositions(melody.phrase, table)
-    return Shortlist(phrase[some], product[some], lines[: len(some)], moved(table, by), by)
+    return Shortlist(phrase[some], product[some], tuple(lines[i] for i in some), moved(table, by), by)
 
 
 def read_phrases(generation: Generation, index: PhraseIndex, phrases: np.ndarray) -> tuple[PhraseLines, ...]:
@@ -212,7 +218,7 @@ def _hit(
 ) -> PhraseHit:  # fmt: skip
     pieces, head = generation.pieces, short.lines[n].heads[0]
     first, by = int(head["start_bar"]), int(short.by[n])
-    last = first + 4
+    last = first + (WINDOW_BARS if task == "completion" else melody.bars)
     bpm = float(head["bpm"]) or None
     asked = melody.bpm
     one = short.table.rows(np.array([n]))
