@@ -112,6 +112,7 @@ def shortlist(
     table = joined_lines(lines)
     if task == "completion":
         fits = ~repeats(melody.phrase, table) & begins_at_once(table)
+        table = table.melodies()  # what is not heard shall not decide the octave
     else:
         fits = np.diff(table.accompaniment_start) >= melody.bars
     some = np.flatnonzero(fits)[:SHORTLIST]
