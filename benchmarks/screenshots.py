@@ -245,13 +245,12 @@ def melody_states(shown: Pictures) -> None:
         shown.go(f"?tab={task}", f"{section} .mm-key")
         page.click(f"{section} >> text=Clear", force=True)
         shown.take(f"{task}-empty")
-        begin = time.perf_counter()
-        for key, quarters in MELODY.split():  # one after another by the clock: waits alone would add up
-            page.keyboard.down(key)
-            begin += int(quarters) * QUARTER_MS / 1000
-            page.wait_for_timeout(max(0.0, 1000 * (begin - time.perf_counter())))
-            page.keyboard.up(key)
+        play_melody(page)
         shown.take(f"{task}-played")
+        page.click(f"{section} .mm-metronome")
+        page.wait_for_selector(f"{section} .mm-beat:has-text('2')")
+        shown.take(f"{task}-metronome")
+        page.click(f"{section} .mm-metronome")
         page.click(f"{section} .mm-ask")
         page.wait_for_selector(f"{section} .mm-card .mm-roll[data-state=drawn]", timeout=120_000)
         shown.take(f"{task}-found")
@@ -273,6 +272,16 @@ def melody_states(shown: Pictures) -> None:
     page.click(".mm-tune summary")
     page.wait_for_selector(".mm-tune .mm-key")
     shown.take("tune")
+
+
+def play_melody(page: Any) -> None:
+    """Hold the computer's keys one after another, by the clock: waits alone would add up."""
+    end = None
+    for key, quarters in MELODY.split():
+        page.keyboard.down(key)
+        end = (end or time.perf_counter()) + int(quarters) * QUARTER_MS / 1000
+        page.wait_for_timeout(max(0.0, 1000 * (end - time.perf_counter())))
+        page.keyboard.up(key)
 
 
 def other_tabs(shown: Pictures) -> None:
