@@ -14,6 +14,7 @@ import numpy as np
 
 from mmbert.retrieval.calibrate import shares_beaten
 from mmbert.retrieval.conditions import allowed, lies_in
+from mmbert.retrieval.hits import hit_of
 from mmbert.retrieval.melody_query import AskedMelody
 from mmbert.retrieval.phrase_index import PhraseIndex
 from mmbert.retrieval.phrase_why import Placed, figures, why
@@ -217,26 +218,20 @@ def _hit(
     generation: Generation, melody: AskedMelody, short: Shortlist, task: Task, row: int, n: int, rank: int,
     share: float, facets: Facets, versions: Sequence[int], told: dict[str, float],
 ) -> PhraseHit:  # fmt: skip
-    pieces, head = generation.pieces, short.lines[n].heads[0]
+    head = short.lines[n].heads[0]
     first, by = int(head["start_bar"]), int(short.by[n])
     last = first + (WINDOW_BARS if task == "completion" else melody.bars)
     bpm = float(head["bpm"]) or None
     asked = melody.bpm
     one = short.table.rows(np.array([n]))
     placed = Placed(first, last, facets.bars, by, bpm, asked, int(melody.phrase.shift[0]))
+    hit = hit_of(
+        generation, row, rank=rank, similarity=float(short.product[n]), score=share,
+        place=Place(float(head["start_s"]), float(head["end_s"]), first, last), facets=facets,
+        why=why(task, placed, melody.phrase.melody, one.melody, told), versions=versions,
+    )  # fmt: skip
     return PhraseHit(
-        id=str(pieces.uid[row]),
-        rank=rank,
-        similarity=float(short.product[n]),
-        score=share,
-        path=str(pieces.path[row]),
-        number=int(pieces.number[row]),
-        title=str(pieces.title[row]),
-        modality=pieces.kind[row],
-        place=Place(float(head["start_s"]), float(head["end_s"]), first, last),
-        facets=facets,
-        why=why(task, placed, melody.phrase.melody, one.melody, told),
-        versions=tuple(str(pieces.uid[r]) for r in versions),
+        **vars(hit),
         transposed_by=by,
         stretched_by=bpm / asked if bpm and asked else None,
         played_by=tuple(name for name, _ in _players(short.lines[n], task)),

@@ -14,6 +14,7 @@ from mmbert.retrieval.conditions import allowed, checked_modality, fits, lies_in
 from mmbert.retrieval.example import Example
 from mmbert.retrieval.explain import Grounds, why
 from mmbert.retrieval.fuse import Lists, fuse, ranking
+from mmbert.retrieval.hits import hit_of
 from mmbert.retrieval.in_words import opening
 from mmbert.retrieval.order import arranged
 from mmbert.retrieval.shortlist import (
@@ -210,17 +211,8 @@ def _hit(
         to=f"“{like.name}”" if like is not None else "your words",
         example=None if like is None else like.facets,
     )
-    return Hit(
-        id=str(pieces.uid[row]),
-        rank=rank,
-        similarity=None if near is None else float(near.similarity[row]),
-        score=share,
-        path=str(pieces.path[row]),
-        number=int(pieces.number[row]),
-        title=str(pieces.title[row]),
-        modality=pieces.kind[row],
-        place=place,
-        facets=facets,
-        why=why(grounds),
-        versions=tuple(str(pieces.uid[r]) for r in folded),
-    )
+    similarity = None if near is None else float(near.similarity[row])
+    return hit_of(
+        generation, row, rank=rank, similarity=similarity, score=share, place=place, facets=facets, why=why(grounds),
+        versions=folded,
+    )  # fmt: skip
