@@ -31,7 +31,8 @@ QUESTIONS = ("slow four-part hymn in a minor key", "a lively jig in D major", "s
 WIDTHS = {1280: 1150, 400: 1500}
 TUNE = "X:{n}\nT:Tune {n}\nR:jig\nM:6/8\nL:1/8\nK:D\n|:DFA dfa|gec ABc|dcd ABA|GEC {last}3:|\n"
 LONG_TUNE = "X:1\nT:A long tune\nM:4/4\nL:1/8\nQ:1/4=112\nK:G\nG2BG d2BG|A2cA e2cA|B2dB g2dB|cBAG F2D2|\n"
-MELODY = "dfghkhgfdsdf"
+MELODY = "d1 f1 g2 h1 g1 d2 f1 d1 s1 f1 d2 a2"  # four bars of 4/4: keys and quarters
+QUARTER_MS = 600
 QUIET = "!document.querySelector('.mm-search').hasAttribute('aria-busy')"
 
 
@@ -244,11 +245,12 @@ def melody_states(shown: Pictures) -> None:
         shown.go(f"?tab={task}", f"{section} .mm-key")
         page.click(f"{section} >> text=Clear", force=True)
         shown.take(f"{task}-empty")
-        for letter in MELODY:
-            page.keyboard.down(letter)
-            page.wait_for_timeout(290)
-            page.keyboard.up(letter)
+        play_melody(page)
         shown.take(f"{task}-played")
+        page.click(f"{section} .mm-metronome")
+        page.wait_for_selector(f"{section} .mm-beat:has-text('2')")
+        shown.take(f"{task}-metronome")
+        page.click(f"{section} .mm-metronome")
         page.click(f"{section} .mm-ask")
         page.wait_for_selector(f"{section} .mm-card .mm-roll[data-state=drawn]", timeout=120_000)
         shown.take(f"{task}-found")
@@ -270,6 +272,16 @@ def melody_states(shown: Pictures) -> None:
     page.click(".mm-tune summary")
     page.wait_for_selector(".mm-tune .mm-key")
     shown.take("tune")
+
+
+def play_melody(page: Any) -> None:
+    """Hold the computer's keys one after another, by the clock: waits alone would add up."""
+    end = None
+    for key, quarters in MELODY.split():
+        page.keyboard.down(key)
+        end = (end or time.perf_counter()) + int(quarters) * QUARTER_MS / 1000
+        page.wait_for_timeout(max(0.0, 1000 * (end - time.perf_counter())))
+        page.keyboard.up(key)
 
 
 def other_tabs(shown: Pictures) -> None:

@@ -359,6 +359,8 @@ class Library:
     ) -> Accompaniments:
         """Find accompaniments for four bars of a melody, its first full ones or those from ``bar`` (from 0) on.
 
+        Where there are fewer than four, an accompaniment is as long as what there is.
+
         Everything else as for :meth:`complete`; a hit's notes lie beneath the melody.
         """
         asked = self._asked(melody, "start", part, bar, limit)

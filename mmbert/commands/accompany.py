@@ -28,7 +28,9 @@ def accompany(
     export: Annotated[
         Path | None, typer.Option(help="Write a MIDI file here: the melody, and beneath it the best accompaniment.")
     ] = None,
-    bar: Annotated[int | None, typer.Option(min=1, help="First of the four bars; the first full ones without.")] = None,
+    bar: Annotated[
+        int | None, typer.Option(min=1, help="First of the four bars (fewer at the end); the first full ones without.")
+    ] = None,
     limit: LimitOption = 10,
     part: PartOption = None,
     same_key: SameKeyOption = False,

@@ -1,4 +1,8 @@
-"""What follows a melody, or sounds with it: phrases of a library by vector, the likely ones by the pair's score."""
+"""What follows a melody, or sounds with it: phrases of a library by vector, the likely ones by the pair's score.
+
+A continuation is four bars. An accompaniment is as long as the bars that are asked about: of a phrase that is found for
+two bars, the first two are compared and heard.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,14 @@ import numpy as np
 
 from mmbert.retrieval.calibrate import shares_beaten
 from mmbert.retrieval.conditions import allowed, lies_in
+from mmbert.retrieval.hits import hit_of
 from mmbert.retrieval.melody_query import AskedMelody
 from mmbert.retrieval.phrase_index import PhraseIndex
 from mmbert.retrieval.phrase_why import Placed, figures, why
 from mmbert.retrieval.suggestions import Arranged
 from mmbert.retrieval.versions import fold_versions
 from mmbert.store.vectors import PHRASE_SPACES
-from mmbert.symbolic.phrase_lines import PhraseLines, joined_lines
+from mmbert.symbolic.phrase_lines import PhraseLines, joined_lines, shortened
 from mmbert.symbolic.phrase_placing import moved, transpositions
 from mmbert.symbolic.phrases import ONSET, PITCH, PhraseTable, Task
 from mmbert.symbolic.windows import WINDOW_BARS
@@ -88,7 +93,7 @@ def shortlist(
     generation: Generation, index: PhraseIndex, vector: np.ndarray, melody: AskedMelody, task: Task, keep: np.ndarray
 ) -> Shortlist:
     """The phrases whose vectors lie nearest; of what goes on without literal repeats of the melody and without those
-    that rest first.
+    that rest first, of what accompanies without those that have less than a note a bar in the bars asked about.
 
     Args:
         generation: The open library.
@@ -103,15 +108,18 @@ def shortlist(
     there = row[0] >= 0
     phrase, product = rows[row[0][there]], near[0][there]
     lines = read_phrases(generation, index, phrase)
+    if task == "accompaniment":
+        lines = tuple(shortened(one, melody.bars) for one in lines)
     table = joined_lines(lines)
     if task == "completion":
-        fresh = ~repeats(melody.phrase, table) & begins_at_once(table)
-        phrase, product, table = phrase[fresh], product[fresh], table.rows(fresh)
-        lines = tuple(some for some, kept in zip(lines, fresh, strict=True) if kept)
-    some = np.arange(min(len(phrase), SHORTLIST))
+        fits = ~repeats(melody.phrase, table) & begins_at_once(table)
+        table = table.melodies()  # what is not heard shall not decide the octave
+    else:
+        fits = np.diff(table.accompaniment_start) >= melody.bars
+    some = np.flatnonzero(fits)[:SHORTLIST]
     table = table.rows(some)
     by = transpositions(melody.phrase, table)
-    return Shortlist(phrase[some], product[some], lines[: len(some)], moved(table, by), by)
+    return Shortlist(phrase[some], product[some], tuple(lines[i] for i in some), moved(table, by), by)
 
 
 def read_phrases(generation: Generation, index: PhraseIndex, phrases: np.ndarray) -> tuple[PhraseLines, ...]:
@@ -210,26 +218,20 @@ def _hit(
     generation: Generation, melody: AskedMelody, short: Shortlist, task: Task, row: int, n: int, rank: int,
     share: float, facets: Facets, versions: Sequence[int], told: dict[str, float],
 ) -> PhraseHit:  # fmt: skip
-    pieces, head = generation.pieces, short.lines[n].heads[0]
+    head = short.lines[n].heads[0]
     first, by = int(head["start_bar"]), int(short.by[n])
-    last = first + 4
+    last = first + (WINDOW_BARS if task == "completion" else melody.bars)
     bpm = float(head["bpm"]) or None
     asked = melody.bpm
     one = short.table.rows(np.array([n]))
     placed = Placed(first, last, facets.bars, by, bpm, asked, int(melody.phrase.shift[0]))
+    hit = hit_of(
+        generation, row, rank=rank, similarity=float(short.product[n]), score=share,
+        place=Place(float(head["start_s"]), float(head["end_s"]), first, last), facets=facets,
+        why=why(task, placed, melody.phrase.melody, one.melody, told), versions=versions,
+    )  # fmt: skip
     return PhraseHit(
-        id=str(pieces.uid[row]),
-        rank=rank,
-        similarity=float(short.product[n]),
-        score=share,
-        path=str(pieces.path[row]),
-        number=int(pieces.number[row]),
-        title=str(pieces.title[row]),
-        modality=pieces.kind[row],
-        place=Place(float(head["start_s"]), float(head["end_s"]), first, last),
-        facets=facets,
-        why=why(task, placed, melody.phrase.melody, one.melody, told),
-        versions=tuple(str(pieces.uid[r]) for r in versions),
+        **vars(hit),
         transposed_by=by,
         stretched_by=bpm / asked if bpm and asked else None,
         played_by=tuple(name for name, _ in _players(short.lines[n], task)),

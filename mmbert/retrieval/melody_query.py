@@ -59,9 +59,14 @@ class AskedMelody:
     phrase: PhraseTable
 
     @property
-    def length(self) -> int:
-        """Ticks of the four bars."""
-        return int(self.phrase.length[0]) * self.line.ticks_per_quarter // UNIT
+    def bars(self) -> int:
+        """How many bars are asked about: four, or as many as there are."""
+        return self.end_bar - self.start_bar
+
+    @property
+    def end(self) -> int:
+        """Tick of the bar line behind the bars that are asked about."""
+        return int(self.line.bar_lines[self.end_bar])
 
     def score(self, begin: int, end: int) -> Score:
         """The notes that begin between two ticks, which count from the first; the maps that hold there."""
@@ -272,7 +277,7 @@ def notice(melody: AskedMelody, task: Task, answer: Answer, index: PhraseIndex) 
     said = []
     if melody.rule == "skyline":
         said.append(f"No part is one line: the highest notes of {_of_part(melody)} were taken as the melody")
-    if melody.end_bar - melody.start_bar < WINDOW_BARS:
+    if melody.bars < WINDOW_BARS:
         asked = _bars(melody.start_bar, melody.end_bar)
         said.append(f"There are not four full bars of one metre: asked about {asked}")
     if not answer.hits:

@@ -15,6 +15,7 @@ from mmbert.retrieval.calibrate import shares_beaten
 from mmbert.retrieval.chroma_match import LEAST, ROTATIONS, ChromaIndex, ChromaMatches
 from mmbert.retrieval.conditions import allowed, checked_modality, lies_in
 from mmbert.retrieval.example import Like, read_item
+from mmbert.retrieval.hits import hit_of
 from mmbert.retrieval.intervals import apart
 from mmbert.retrieval.versions import fold_versions
 from mmbert.titles import title_of
@@ -130,25 +131,13 @@ def _hit(
     versions: Sequence[int],
     seconds: float,
 ) -> TuneHit:
-    pieces = generation.pieces
     speed, up = float(found.speed[row]), int(found.rotation[row])
     place = _place(generation, row, facets, float(found.start_s[row]), seconds * speed)
-    return TuneHit(
-        id=str(pieces.uid[row]),
-        rank=rank,
-        similarity=float(found.score[row]),
-        score=share,
-        path=str(pieces.path[row]),
-        number=int(pieces.number[row]),
-        title=str(pieces.title[row]),
-        modality=pieces.kind[row],
-        place=place,
-        facets=facets,
-        why=_why(place, up, speed),
-        versions=tuple(str(pieces.uid[r]) for r in versions),
-        transposed_by=-up,
-        stretched_by=1 / speed,
-    )
+    hit = hit_of(
+        generation, row, rank=rank, similarity=float(found.score[row]), score=share, place=place, facets=facets,
+        why=_why(place, up, speed), versions=versions,
+    )  # fmt: skip
+    return TuneHit(**vars(hit), transposed_by=-up, stretched_by=1 / speed)
 
 
 def _place(generation: Generation, row: int, facets: Facets, start: float, seconds: float) -> Place:

@@ -15,6 +15,7 @@ from mmbert.retrieval.example import Example
 from mmbert.retrieval.explain import Grounds, why
 from mmbert.retrieval.fuse import Lists, fuse, ranking
 from mmbert.retrieval.heard_words import HeardSounds, HeardWords, by_sound
+from mmbert.retrieval.hits import hit_of
 from mmbert.retrieval.in_words import opening
 from mmbert.retrieval.order import arranged
 from mmbert.retrieval.shortlist import (
@@ -221,17 +222,8 @@ def _hit(
         example=None if like is None else like.facets,
         heard=() if evidence.heard is None else evidence.heard.named(facets.sounds),
     )
-    return Hit(
-        id=str(pieces.uid[row]),
-        rank=rank,
-        similarity=None if near is None else float(near.similarity[row]),
-        score=share,
-        path=str(pieces.path[row]),
-        number=int(pieces.number[row]),
-        title=str(pieces.title[row]),
-        modality=pieces.kind[row],
-        place=place,
-        facets=facets,
-        why=why(grounds),
-        versions=tuple(str(pieces.uid[r]) for r in folded),
-    )
+    similarity = None if near is None else float(near.similarity[row])
+    return hit_of(
+        generation, row, rank=rank, similarity=similarity, score=share, place=place, facets=facets, why=why(grounds),
+        versions=folded,
+    )  # fmt: skip

@@ -141,7 +141,7 @@ class Accompaniments(Suggestions):
         named = tuple((f"accompaniment: {name}", program) for name, program in arranged.parts)
         asked = self.melody
         begin = asked.first(whole)
-        end = asked.behind if whole else asked.begin + asked.length
+        end = asked.behind if whole else asked.end
         return _beside(asked.score(begin, end), arranged._replace(parts=named), asked.begin - begin)
 
     def _together(self, hit: PhraseHit, whole: bool) -> Score:

@@ -11,6 +11,7 @@ from mmbert.errors import UsageError
 from mmbert.retrieval.calibrate import shares_beaten
 from mmbert.retrieval.conditions import allowed, lies_in
 from mmbert.retrieval.example import Like, read_item
+from mmbert.retrieval.hits import hit_of
 from mmbert.retrieval.intervals import apart
 from mmbert.retrieval.tune_find import Found, find
 from mmbert.retrieval.tune_index import Tune, TuneIndex
@@ -120,26 +121,15 @@ def _hit(
     facets: Facets,
     versions: Sequence[int],
 ) -> TuneHit:
-    row, pieces = int(found.piece[i]), generation.pieces
+    row = int(found.piece[i])
     slower = float(found.slower[i])
     stretched = None if np.isnan(slower) else float(2.0**-slower)
     place = _place(index, int(found.first[i]), int(found.last[i]), facets)
-    return TuneHit(
-        id=str(pieces.uid[row]),
-        rank=rank,
-        similarity=None,
-        score=share,
-        path=str(pieces.path[row]),
-        number=int(pieces.number[row]),
-        title=str(pieces.title[row]),
-        modality=pieces.kind[row],
-        place=place,
-        facets=facets,
-        why=_why(found, i, place, stretched),
-        versions=tuple(str(pieces.uid[r]) for r in versions),
-        transposed_by=-int(found.shift[i]),
-        stretched_by=stretched,
-    )
+    hit = hit_of(
+        generation, row, rank=rank, similarity=None, score=share, place=place, facets=facets,
+        why=_why(found, i, place, stretched), versions=versions,
+    )  # fmt: skip
+    return TuneHit(**vars(hit), transposed_by=-int(found.shift[i]), stretched_by=stretched)
 
 
 def _place(index: TuneIndex, first: int, last: int, facets: Facets) -> Place:

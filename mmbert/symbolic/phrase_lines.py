@@ -184,6 +184,25 @@ def _in_order(notes: np.ndarray, start: np.ndarray, length: np.ndarray) -> bool:
     return bool(rises.all() and within.all() and (notes[:, PITCH] >= 0).all())
 
 
+def shortened(lines: PhraseLines, bars: int) -> PhraseLines:
+    """One phrase with the accompaniment and the seconds of its first bars alone; its melody stays whole.
+
+    Args:
+        lines: One phrase.
+        bars: At most :data:`~mmbert.symbolic.windows.WINDOW_BARS`.
+    """
+    if bars == WINDOW_BARS:
+        return lines
+    heads, n = lines.heads.copy(), int(lines.heads["melody"][0])
+    end = bars * int(lines.table().length[0]) // WINDOW_BARS
+    other = lines.notes[n:]
+    other = other[other["onset"] < end]
+    other["duration"] = np.minimum(other["duration"], end - other["onset"])
+    heads["accompaniment"] = len(other)
+    heads["end_s"] = heads["start_s"] + (heads["end_s"] - heads["start_s"]) * (bars / WINDOW_BARS)
+    return PhraseLines(heads, np.concatenate([lines.notes[:n], other]), lines.parts)
+
+
 def packed(notes: np.ndarray) -> bytes:
     """Notes of a piece as a library keeps them: column after column, compressed to about an eighth."""
     return zlib.compress(b"".join(notes[name].tobytes() for name in PHRASE_NOTE.names or ()), 6)

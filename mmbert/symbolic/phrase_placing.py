@@ -9,12 +9,14 @@ import numpy as np
 from mmbert.symbolic.phrases import PITCH, PhraseTable
 
 _HIGHEST = 127
+_PIANO = (21, 108)  # its lowest and highest key
 
 
 def transpositions(query: PhraseTable, documents: PhraseTable) -> np.ndarray:
     """Semitones that bring each phrase to the key of a query, in the octave where the melodies lie nearest.
 
-    A phrase whose accompaniment would leave the range of MIDI is moved back by octaves.
+    A phrase of which a note would leave the range of a piano, and lie farther out than any that was written, is moved
+    back by octaves: an accompaniment far below its melody would only rumble.
 
     Args:
         query: One phrase.
@@ -30,8 +32,9 @@ def transpositions(query: PhraseTable, documents: PhraseTable) -> np.ndarray:
     means = np.bincount(phrase, documents.melody[:, PITCH], len(documents)) / np.maximum(sizes, 1)
     by = keys + 12 * np.rint((middle - means - keys) / 12).astype(np.int64)
     low, high = _compass(documents)
-    by += 12 * -(np.minimum(low + by, 0) // 12)
-    return by - 12 * -(-np.maximum(high + by - _HIGHEST, 0) // 12)
+    least, most = np.minimum(low, _PIANO[0]), np.maximum(high, _PIANO[1])
+    by += 12 * -(np.minimum(low + by - least, 0) // 12)
+    return by - 12 * -(-np.maximum(high + by - most, 0) // 12)
 
 
 def moved(documents: PhraseTable, by: np.ndarray) -> PhraseTable:

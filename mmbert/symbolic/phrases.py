@@ -7,7 +7,7 @@ one behind another. They come every two bars in a library, every four in evaluat
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
@@ -68,6 +68,11 @@ class PhraseTable:
         return PhraseTable(
             self.start_bar[index], self.metre[index], self.shift[index], melody, melody_start, other, other_start
         )  # fmt: skip
+
+    def melodies(self) -> PhraseTable:
+        """The same phrases without accompaniment."""
+        nothing = np.zeros(len(self) + 1, np.int64)
+        return replace(self, accompaniment=self.accompaniment[:0], accompaniment_start=nothing)
 
 
 def phrases_of(score: Score, hop: int = HOP_BARS, least_notes: int = LEAST_NOTES) -> PhraseTable:

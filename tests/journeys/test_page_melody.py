@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import re
 from pathlib import Path
 
@@ -69,24 +71,26 @@ def test_the_piano_is_played_by_pointer_and_by_arrows(page, url):
     for name in ("C3", "F♯4", "C6"):
         section.get_by_role("button", name=name, exact=True).click(delay=180, position={"x": 8, "y": 60})
     page.keyboard.press("ArrowLeft")
-    page.keyboard.press("Enter", delay=180)  # of notes within a sixteenth, 150 ms, one is taken
+    page.keyboard.press("Enter", delay=180)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Space", delay=180)
     assert note_names(section) == ["C3", "F♯4", "C6", "B5", "B4"]
     assert section.locator(".mm-key[tabindex='0']").count() == 1
 
 
-def test_a_finger_slides_over_seventeen_keys_and_octaves_have_buttons(page, url):
+def test_a_finger_slides_over_an_octave_of_keys_and_others_have_buttons(page, url):
     page.set_viewport_size({"width": 400, "height": 900})
     section = open_tab(page, url, "complete")
-    page.wait_for_function("document.querySelectorAll('.mm-melody .mm-key').length === 17")
+    page.wait_for_function("document.querySelectorAll('.mm-melody .mm-key').length === 13")
     box = section.locator(".mm-piano").bounding_box()
     page.mouse.move(box["x"] + 10, box["y"] + 110)
     page.mouse.down()
     page.wait_for_timeout(120)
-    page.mouse.move(box["x"] + 10 + box["width"] / 10, box["y"] + 110)
+    page.mouse.move(box["x"] + 10 + box["width"] / 8, box["y"] + 110)
     page.wait_for_timeout(120)
     page.mouse.up()
+    sizes = section.locator(".mm-key").evaluate_all("keys => keys.map(k => [k.offsetWidth, k.offsetHeight])")
+    assert all(wide >= 32 and high >= 32 for wide, high in sizes)
     section.get_by_role("button", name="An octave higher").click()
     section.get_by_role("button", name="C5", exact=True).click(delay=60, position={"x": 8, "y": 110})
     assert note_names(section) == ["C4", "D4", "C5"]
@@ -119,17 +123,163 @@ def test_both_tabs_and_a_reload_keep_what_was_played(page, url):
     assert len(note_names(other)) == 5
 
 
-def test_notes_are_set_on_sixteenths_from_the_first(page):
-    grid = page.evaluate(
-        """async () => {
+def module(page, name: str, use: str, given=None):
+    """What ``use`` makes of a script that the page has loaded (``m``) and of ``given``."""
+    return page.evaluate(
+        f"""async given => {{
              const loaded = performance.getEntriesByType('resource').map(r => r.name);
-             const { onGrid } = await import(loaded.find(n => n.endsWith('/melody.js')));
-             const note = (at, length, pitch) => ({ at, length, pitch });
-             return onGrid([note(1000, 290, 60), note(1310, 140, 62), note(1330, 140, 65), note(1450, 900, 64),
-                            note(1740, 150, 67), note(2500, 10, 69)], 150).map(n => [n.start, n.length, n.pitch]); }"""
+             const m = await import(loaded.find(n => n.endsWith('/{name}')));
+             return ({use}); }}""",
+        given,
     )
+
+
+def on_grid(page, played, bpm: float, clicked: bool = False) -> list[list[int]]:
+    """``(start, length, pitch)`` in sixteenths of ``(at, length, pitch)`` in milliseconds."""
+    use = """m.onGrid(given.notes.map(([at, length, pitch]) => ({ at, length, pitch })), 15000 / given.bpm,
+                       given.clicked).map(n => [n.start, n.length, n.pitch])"""
+    return module(page, "grid.js", use, {"notes": played, "bpm": bpm, "clicked": clicked})
+
+
+def test_notes_are_set_on_a_grid_from_the_first(page):
+    played = [(1000, 290, 60), (1310, 140, 62), (1330, 140, 65), (1450, 900, 64), (1740, 150, 67), (2500, 10, 69)]
     # a chord keeps its highest note, a held note ends where the next begins, a rest stays
-    assert grid == [[0, 2, 60], [2, 1, 65], [3, 2, 64], [5, 1, 67], [10, 1, 69]]
+    assert on_grid(page, played, 100) == [[0, 2, 60], [2, 1, 65], [3, 2, 64], [5, 1, 67], [10, 1, 69]]
+    assert on_grid(page, [], 100) == []
+    assert on_grid(page, [(500, None, 60)], 100) == [[0, 1, 60]]
+
+
+SLOW = [(0, 4), (4, 2), (6, 2), (8, 6), (14, 2), (16, 2), (18, 2), (20, 4), (24, 8), (32, 4), (36, 4), (40, 4), (48, 8)]
+QUICK = [(0, 3), (3, 1), (4, 2), (6, 2), (8, 1), (9, 1), (10, 1), (11, 1), (12, 4), (16, 3), (19, 1), (20, 4), (28, 4)]
+
+
+def human(tune, bpm: float, draw: random.Random, late: float = 0.0, hold: float = 1.0) -> list[tuple]:
+    """A tune as somebody plays it: up to 40 ms early or late, slower by a share, keys held for a share of each note."""
+    unit = 15_000 / bpm * (1 + late)
+    onsets = [2000 + start * unit + draw.uniform(-40, 40) for start, _ in tune]
+    return [
+        (at, max(30, length * unit * hold + draw.uniform(-40, 40)), 60 + i)
+        for i, (at, (_, length)) in enumerate(zip(onsets, tune, strict=True))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tune", "bpm", "late", "hold"),
+    [
+        (SLOW, 60, 0, 1), (SLOW, 100, 0, 1), (SLOW, 140, 0, 1), (SLOW, 100, 0.03, 1), (SLOW, 120, -0.03, 1),
+        (SLOW, 100, 0, 0.9), (SLOW[:10], 100, 0, 0.75), (QUICK, 60, 0, 1), (QUICK, 80, 0, 1), (QUICK, 80, 0.02, 0.9),
+    ],
+)  # fmt: skip
+def test_the_same_tune_played_again_is_the_same_tune(page, tune, bpm, late, hold):
+    exact = [[start, length, 60 + i] for i, (start, length) in enumerate(tune)]
+    draw = random.Random(7)
+    read = [on_grid(page, human(tune, bpm, draw, late, hold), bpm) for _ in range(60)]
+    assert [i for i, one in enumerate(read) if one != exact] == []
+
+
+def play_notes(page, notes) -> None:
+    """Play ``(at, length, pitch)`` in milliseconds into the melody of the page."""
+    use = "given.map(([at, length, pitch]) => { m.melody.down(pitch, at); m.melody.up(pitch, at + length); })"
+    module(page, "melody.js", use, notes)
+
+
+@pytest.mark.parametrize("task", TABS)
+def test_a_tune_played_unevenly_gets_what_the_exact_one_gets(page, url, task):
+    section = open_tab(page, url, task)
+    draw, asked, first = random.Random(3), [], []
+    page.on("request", lambda r: f"/melody/{task}" in r.url and asked.append(r.post_data_json))
+    exact = [(start * 150, length * 150, 60 + i) for i, (start, length) in enumerate(SLOW)]
+    for notes in (exact, *(sorted(human(SLOW, 100, draw, hold=0.9)) for _ in range(3))):
+        section.get_by_role("button", name="Clear").click(force=True)
+        play_notes(page, notes)
+        with page.expect_response(f"**/melody/{task}"):
+            section.locator(".mm-ask").click()
+        page.wait_for_function("!document.querySelector('.mm-melody[aria-busy]')")
+        card = section.locator(".mm-card").first
+        first.append((card.get_attribute("data-id"), card.locator(".mm-why").inner_text()))
+    assert len(asked) == 4
+    assert all(one == asked[0] for one in asked)
+    assert all(one == first[0] for one in first)
+
+
+def clicks_of(page) -> list[list[float]]:
+    """``(second, hertz)`` of every click that was scheduled."""
+    return page.evaluate("window.clicks")
+
+
+HEAR_CLICKS = """
+    window.clicks = [];
+    const make = AudioContext.prototype.createOscillator;
+    AudioContext.prototype.createOscillator = function () {
+      const tone = make.call(this), start = tone.start;
+      tone.start = function (at) { window.clicks.push([at, tone.frequency.value]); return start.call(this, at); };
+      return tone; };"""
+
+
+@pytest.mark.parametrize(("metre", "bpm", "beats", "seconds"), [("4/4", 120, 4, 0.5), ("6/8", 180, 2, 0.5)])
+def test_a_metronome_clicks_in_tempo_and_metre(page, url, metre, bpm, beats, seconds):
+    page.add_init_script(HEAR_CLICKS)
+    section = open_tab(page, url, "complete")
+    section.locator(".mm-tools select").select_option(metre)
+    section.locator(".mm-tools input[type=number]").fill(str(bpm))
+    button = section.get_by_role("button", name="Metronome")
+    assert button.get_attribute("aria-pressed") == "false"
+    page.wait_for_timeout(200)
+    assert clicks_of(page) == []  # off until it is asked for
+    button.focus()
+    page.keyboard.press("Enter")
+    assert "One bar of clicks counts in" in section.locator(".mm-said").inner_text()
+    assert button.get_attribute("aria-pressed") == "true"
+    page.wait_for_function("window.clicks.length > 4")
+    page.keyboard.press("Space")
+    assert button.get_attribute("aria-pressed") == "false"
+    count = len(clicks_of(page))
+    page.wait_for_timeout(700)
+    clicks = clicks_of(page)
+    assert len(clicks) == count
+    assert [hertz == 1760 for _, hertz in clicks] == [i % beats == 0 for i in range(count)]
+    times = [at for at, _ in clicks]
+    assert [b - a for a, b in itertools.pairwise(times)] == pytest.approx([seconds] * (count - 1))
+
+
+def test_what_is_played_to_clicks_lies_on_their_bars(page, url):
+    section = open_tab(page, url, "complete")
+    button = section.get_by_role("button", name="Metronome")
+    button.click()
+    page.wait_for_function("document.querySelector('.mm-beat').textContent === '2'")
+    line = module(page, "melody.js", "m.melody.clicks")
+    assert line["bar"] == pytest.approx(2400)
+    # from the second beat of the third bar after the count-in, always a little late; then a pause of five bars
+    at = line["line"] + 2 * 2400
+    notes = [(600, 550, 62), (1200, 580, 64), (1800, 580, 65), (2400, 1150, 67), (2400 * 8 + 1200, 1180, 69)]
+    play_notes(page, [(at + start + 30, length, pitch) for start, length, pitch in notes])
+    told = section.locator(".mm-notes").inner_text()
+    assert "Bar 1 rest 1/4, D4 1/4, E4 1/4, F4 1/4" in told
+    assert "Bar 2 G4 1/2, A4 1/2" in told  # a pause is left out, the beat stays
+    assert "by the clicks" in section.locator(".mm-told").inner_text()
+    page.keyboard.press("Escape")
+    assert button.get_attribute("aria-pressed") == "false"
+
+
+def test_a_metronome_ends_where_other_sound_begins_and_follows_the_tempo(page, url):
+    page.add_init_script(HEAR_CLICKS)
+    section = open_tab(page, url, "accompany")
+    button = section.get_by_role("button", name="Metronome")
+    play(page, "adgj", 200)
+    button.click()
+    tempo = section.locator(".mm-tools input[type=number]")
+    tempo.fill("240")
+    tempo.blur()
+    page.evaluate("window.clicks.length = 0")
+    page.wait_for_function("window.clicks.length > 5")
+    (a, _), (b, _) = clicks_of(page)[-2:]
+    assert b - a == pytest.approx(0.25)
+    section.get_by_role("button", name="Play back").click()
+    section.locator(".mm-metronome[aria-pressed=false]").wait_for()
+    page.keyboard.press("Escape")
+    button.click()
+    page.get_by_role("tab", name="Library").click()
+    page.wait_for_function("document.querySelector('.mm-metronome[aria-pressed=true]') === null")
 
 
 def test_play_back_sounds_and_stops(page, url):

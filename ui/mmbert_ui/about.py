@@ -34,11 +34,12 @@ the library; as long as it is held, whoever has the page's address can ask with 
 or sent to another machine.</p>
 <h2>Melodies</h2>
 <p><b>Complete a melody</b> and <b>Find accompaniment</b> take a file, or what you play: on the piano on the page, with
-the computer's keys, or on a MIDI keyboard. What is played is set on sixteenths from the first note on, in the metre and
-at the tempo that you choose. What is found comes from pieces in any key and arrives in yours, to be heard with your
-melody and saved as a MIDI file with named tracks; it is kept for an hour. Four bars are asked about: the last ones
-where a melody is continued, the first ones where it is accompanied. <b>Find a tune by playing it</b> on the Search tab
-says which piece a tune comes from.</p>
+the computer's keys, or on a MIDI keyboard. What is played is set on a grid of eighths or, where it is quicker,
+sixteenths, in the metre and near the tempo that you choose: from the first note on, or on the bars of the metronome.
+Notes last until the next one unless you clearly rest. What is found comes from pieces in any key and arrives in yours,
+to be heard with your melody and saved as a MIDI file with named tracks; it is kept for an hour. Four bars are asked
+about: the last ones where a melody is continued, the first ones where it is accompanied; an accompaniment is as long as
+they are. <b>Find a tune by playing it</b> on the Search tab says which piece a tune comes from.</p>
 <h2>Reading a result</h2>
 <p><b>close</b>, <b>related</b> and <b>loose</b> say how a piece ranks against pieces taken at random; hold the pointer
 over the word for the numbers. <b>Why</b> is true of that very piece. The box in the roll is the place that fits best,

@@ -1,8 +1,8 @@
 """What was suggested for melodies, kept for a while so that it can be drawn, heard and downloaded by an id.
 
 ``found-`` and 32 random hex digits name one answer; ``-N`` its hit of rank N, both voices together, ``-0`` the melody
-that was read; ``-melody`` or ``-suggestion`` behind it one voice alone, ``-whole`` the whole melody and not its four
-bars alone.
+that was read; ``-melody`` or ``-suggestion`` behind it one voice alone, ``-whole`` the whole melody and not the bars
+that were asked about alone.
 """
 
 from __future__ import annotations

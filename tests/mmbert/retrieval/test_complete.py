@@ -206,6 +206,45 @@ def test_an_accompaniment_lies_beneath_the_bars_asked_about(library):
     assert "sound in it" in hit.why
 
 
+@pytest.mark.parametrize("bars", [1, 2, 3])
+def test_an_accompaniment_is_as_long_as_the_bars_asked_about(library, bars):
+    short = Score.build(piece(0, bars=bars).notes, TICKS, metre_map=[(0, 4, 4)])
+    found = library.accompany(short)
+    assert found.hits
+    for hit in found.hits:
+        assert hit.place.end_bar - hit.place.start_bar == bars
+        assert f"Bars {hit.place.start_bar + 1}-{hit.place.start_bar + bars} of" in hit.why
+        for whole in (False, True):
+            notes = found.mix(hit, whole=whole).notes
+            beneath = notes[notes["part"] > 0]
+            assert beneath["onset"].min() == 0
+            assert (beneath["onset"] + beneath["duration"]).max() == bars * 4 * TICKS
+    last = library.accompany(PIECES["here"], bar=6)  # its last two bars
+    score = last.mix(last.hits[0], whole=True)
+    assert score.notes["onset"][score.notes["part"] > 0].min() == 6 * 4 * TICKS
+    assert score.n_bars == 8
+    assert last.notice == "There are not four full bars of one metre: asked about bars 7-8."
+
+
+def test_seconds_of_a_shortened_place_are_those_of_its_bars(library):
+    short = Score.build(piece(0, bars=2).notes, TICKS, metre_map=[(0, 4, 4)], tempo_map=[(0, 96)])
+    place = hit_of(library.accompany(short), "slow").place
+    assert place.end_s - place.start_s == pytest.approx(8 * 60 / 66, rel=1e-3)
+
+
+def test_what_accompanies_none_of_the_bars_asked_about_is_not_suggested(tmp_path):
+    (tmp_path / "music").mkdir()
+    for name, begin in (("late", 2), ("always", 0)):  # late: no chords in bars 1, 2, 5 and 6
+        notes = piece(3).notes
+        notes = notes[(notes["part"] == 0) | (notes["onset"] % (4 * 4 * TICKS) >= begin * 4 * TICKS)]
+        (tmp_path / "music" / f"{name}.mid").write_bytes(write_midi(Score.build(notes, TICKS)))
+    build_library(tmp_path / "library", [tmp_path / "music"], Embedder(), workers=0)
+    with Library.open(tmp_path / "library") as opened:
+        opened._model._phrases = HandWeighted()
+        found = opened.accompany(Score.build(piece(0, bars=2).notes, TICKS))
+    assert {hit.place.start_bar for hit in found.hits if Path(hit.path).stem == "late"} == {2}
+
+
 @pytest.mark.parametrize("task", ["complete", "accompany"])
 def test_what_is_exported_reads_back_with_named_tracks_key_metre_and_tempo(library, tmp_path, task):
     found = getattr(library, task)(transpose(PIECES["waltz"], 2))

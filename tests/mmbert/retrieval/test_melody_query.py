@@ -151,5 +151,6 @@ def test_what_is_asked_about_lies_within_four_bars_of_the_metre(bars, beats, wan
     table = asked.phrase
     assert table.melody[:, ONSET].min() >= 0
     assert (table.melody[:, ONSET] + table.melody[:, 1]).max() <= table.length[0]
-    assert asked.end_bar - asked.start_bar == min(bars, 4)
-    assert asked.length == 480 * 4 * beats
+    assert asked.bars == asked.end_bar - asked.start_bar == min(bars, 4)
+    assert table.length[0] == UNIT * 4 * beats
+    assert asked.end - asked.first(False) == 480 * beats * min(bars, 4)

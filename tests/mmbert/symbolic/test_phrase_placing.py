@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -45,6 +47,17 @@ def test_the_octave_is_that_of_the_melodies_even_where_an_accompaniment_lies_far
     below = low.accompaniment.copy()
     below[:, PITCH] -= 30
     assert transpositions(query, type(low)(**{**low.__dict__, "accompaniment": below})).tolist() == [12]
+
+
+def test_nothing_rumbles_below_a_piano_unless_it_was_written_there():
+    query = phrases_of(transpose(song(4), -12))
+    found = phrases_of(song(4))
+    for below, by in ((0, -12), (16, 0), (40, 0)):
+        accompaniment = found.accompaniment.copy()
+        accompaniment[:, PITCH] -= below
+        table = replace(found, accompaniment=accompaniment)
+        assert transpositions(query, table).tolist() == [by]
+        assert transpositions(query, table.melodies()).tolist() == [-12]
 
 
 def test_none_is_none():

@@ -48,7 +48,7 @@ player.listen((now) => {
   }
 });
 
-export function bandMeter(card) {
+function bandMeter(card) {
   const bars = [1, 2, 3].map((n) => el("i", { class: n <= BANDS[card.band] ? "on" : "" }));
   return el("span", { class: `mm-band mm-${card.band}`, title: card.measure }, el("span", { class: "mm-meter", "aria-hidden": "true" }, bars), card.band);
 }
@@ -120,18 +120,27 @@ export function pieceView(piece, ask, heading = "h4") {
       ask && !piece.dropped ? el("button", { type: "button", class: "mm-button mm-quiet", onclick: () => ask({ like: piece.id }) }, "More like this") : null));
 }
 
+// Rank, title, composer, and how well it fits.
+export function cardHead(card) {
+  return el("div", { class: "mm-head" },
+    el("span", { class: "mm-rank" }, String(card.rank)),
+    el("div", { class: "mm-name" },
+      el("h3", { dir: "auto" }, card.title),
+      card.composer ? el("p", { class: "mm-composer", dir: "auto" }, card.composer) : null),
+    card.band ? bandMeter(card) : null);
+}
+
+export function whyLine(card) {
+  return card.why ? el("p", { class: "mm-why", dir: "auto" }, el("b", {}, "Why "), card.why) : null;
+}
+
 export function buildCard(card, ask) {
   const place = { start: card.start_s, end: card.end_s };
   const roll = card.kind === "score" ? new Roll({ id: card.id, place, label: card.title }) : null;
   const node = el("li", { class: "mm-card card", "data-id": card.id },
-    el("div", { class: "mm-head" },
-      el("span", { class: "mm-rank" }, String(card.rank)),
-      el("div", { class: "mm-name" },
-        el("h3", { dir: "auto" }, card.title),
-        card.composer ? el("p", { class: "mm-composer", dir: "auto" }, card.composer) : null),
-      card.band ? bandMeter(card) : null),
+    cardHead(card),
     factList(card.facts),
-    card.why ? el("p", { class: "mm-why", dir: "auto" }, el("b", {}, "Why "), card.why) : null,
+    whyLine(card),
     roll?.canvas,
     el("div", { class: "mm-actions" },
       roll ? playButton(card.id, place.start, place.start > 0.5 ? `Play from ${clock(place.start)}` : "Play", card.title, true) : null,

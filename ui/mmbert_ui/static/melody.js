@@ -1,43 +1,23 @@
-// The melody that both tabs ask about: notes that were played, set on a grid of sixteenths, or a file or piece.
+// The melody that both tabs ask about: notes that were played, set on a grid, or a file or piece.
 
+import { onGrid } from "./grid.js";
 import { pulse } from "./pulse.js";
 
 export const METRES = ["4/4", "3/4", "2/4", "2/2", "6/8", "9/8", "12/8", "5/4", "7/8"];
 export const LEAST = 4; // notes, for a suggestion
 const MOST = 512;
-const CHORD_MS = 40; // notes that begin closer together were meant together
 const KEPT = "mmbert-melody";
 const NAMES = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"];
 const ABC = ["=C", "^C", "=D", "^D", "=E", "=F", "^F", "=G", "^G", "=A", "^A", "=B"];
 
 export const nameOf = (pitch) => `${NAMES[pitch % 12]}${Math.floor(pitch / 12) - 1}`;
 
-// Milliseconds to sixteenths from the first note on; one note at a time, the highest of those that begin together.
-export function onGrid(notes, unit) {
-  const rows = [];
-  for (const { at, length, pitch } of notes) {
-    const begin = at - notes[0].at;
-    const last = rows.at(-1);
-    let start = Math.round(begin / unit);
-    if (last && start <= last.start) {
-      if (begin - last.begin < CHORD_MS) {
-        last.pitch = Math.max(last.pitch, pitch);
-        continue;
-      }
-      start = last.start + 1;
-    }
-    // What is held on is cut, and no one lifts a finger for a sixteenth alone.
-    if (last) last.length = start - last.start - last.length <= 1 ? start - last.start : last.length;
-    const end = Math.max(start + 1, Math.round((begin + (length ?? unit)) / unit));
-    rows.push({ start, length: end - start, pitch, begin });
-  }
-  return rows;
-}
-
 class Melody {
   constructor() {
     this.notes = []; // {at, length, pitch}: milliseconds; length is null while a key is held
     this.held = new Map();
+    this.clicks = null; // {line, bar}: milliseconds of a bar line and of a bar, while a metronome clicks
+    this.clicked = false; // whether the notes were begun to clicks: their time 0 is a bar line, not the first note
     this.metre = "4/4";
     this.bpm = 100;
     this.source = null; // {id, name, parts, part}: a file or piece in the place of notes
@@ -50,18 +30,20 @@ class Melody {
   listen(listener) { this.listeners.add(listener); listener(this); }
 
   tell() {
+    this.kept = null;
     try {
-      sessionStorage.setItem(KEPT, JSON.stringify({ notes: this.notes.map((n) => ({ ...n, length: n.length ?? this.unit })), metre: this.metre, bpm: this.bpm }));
+      sessionStorage.setItem(KEPT, JSON.stringify({ notes: this.notes.map((n) => ({ ...n, length: n.length ?? this.unit })), metre: this.metre, bpm: this.bpm, clicked: this.clicked }));
     } catch { /* a browser that keeps nothing */ }
     this.listeners.forEach((listener) => listener(this));
   }
 
   recall() {
     try {
-      const { notes, metre, bpm } = JSON.parse(sessionStorage.getItem(KEPT)) ?? {};
+      const { notes, metre, bpm, clicked } = JSON.parse(sessionStorage.getItem(KEPT)) ?? {};
       if (!Array.isArray(notes) || !METRES.includes(metre) || !(bpm >= 20 && bpm <= 400)) return;
       this.metre = metre;
       this.bpm = bpm;
+      this.clicked = clicked === true;
       this.notes = notes.filter((n) => n.pitch >= 0 && n.pitch < 128 && n.length > 0 && n.at >= 0).slice(0, MOST);
       this.rested = true;
     } catch { /* nothing was kept */ }
@@ -82,18 +64,24 @@ class Melody {
     if (this.full || this.held.has(pitch)) return;
     if (this.source) this.source = null; // who plays, asks with what is played
     const last = this.notes.at(-1);
-    if (!last) this.late = now;
-    else {
-      const end = Math.max(...this.notes.map((n) => n.at + (n.length ?? 0)));
-      const pause = Math.max(2000, this.unit * this.sixteenths);
-      // After a long pause, or after an undo, the next note follows at once: nobody rests for that long in a melody.
-      if (this.rested || (!this.held.size && now - this.late - end > pause)) this.late = now - Math.ceil(end / this.unit - 0.25) * this.unit;
-    }
+    const end = Math.max(0, ...this.notes.map((n) => n.at + (n.length ?? 0)));
+    const pause = Math.max(2000, this.unit * this.sixteenths);
+    if (!last) this.clicked = this.clicks !== null;
+    // After a long pause, or after an undo, the next note follows at once: nobody rests for that long in a melody.
+    if (!last || this.rested || (!this.held.size && now - this.late - end > pause)) this.late = now - this.following(end, now);
     this.rested = false;
     const note = { at: Math.max(now - this.late, last?.at ?? 0), length: null, pitch };
     this.notes.push(note);
     this.held.set(pitch, note);
     this.tell();
+  }
+
+  // Where a note lies that is played now and shall follow at once on what ends at `end`; with clicks, within their bar.
+  following(end, now) {
+    if (!this.clicks) return Math.ceil(end / this.unit - 0.25) * this.unit;
+    const { line, bar } = this.clicks;
+    const early = end - this.unit / 2; // so much too soon is a little soon, and not a bar later
+    return now - line - bar * Math.floor((now - line - early) / bar);
   }
 
   up(pitch, now) {
@@ -123,7 +111,10 @@ class Melody {
 
   // ---- what it is --------------------------------------------------------------------------------
 
-  get grid() { return onGrid(this.notes, this.unit); }
+  get grid() {
+    this.kept ??= onGrid(this.notes, this.unit, this.clicked);
+    return this.kept;
+  }
 
   get enough() { return this.source !== null || this.grid.length >= LEAST; }
 

@@ -3,6 +3,7 @@
 import { el, getJson, plural } from "./dom.js";
 import { live } from "./live.js";
 import { LEAST, melody, METRES, nameOf } from "./melody.js";
+import { metronome } from "./metronome.js";
 import { connect } from "./midi_in.js";
 import { LETTERS, Piano } from "./piano.js";
 import { player } from "./player.js";
@@ -31,6 +32,7 @@ export class MelodyInput {
     addEventListener("blur", () => this.letGo());
     player.listen((now) => this.playing(now));
     melody.listen(() => this.show());
+    metronome.listen((now) => this.clicking(now));
   }
 
   get open() { return this.node.offsetParent !== null; }
@@ -57,11 +59,13 @@ export class MelodyInput {
     this.clear = button("Clear", () => { player.stop(); melody.clear(); });
     this.back = button("Play back", () => (player.now.id === this.name ? player.stop() : this.roll.play(0)));
     this.midi = button("MIDI keyboard", () => this.connect());
+    this.beat = el("span", { class: "mm-beat", "aria-hidden": "true" });
+    this.clicks = el("button", { type: "button", class: "mm-button mm-metronome", "aria-pressed": "false", title: "Clicks at this tempo and in this metre; the first bar counts in", onclick: () => this.toggleClicks() }, "Metronome", this.beat);
     this.metre = el("select", { onchange: () => melody.set({ metre: this.metre.value }) }, METRES.map((metre) => el("option", { value: metre }, metre)));
     this.tempo = el("input", { type: "number", min: 20, max: 400, step: 1, inputmode: "numeric", onchange: () => this.setTempo() });
     this.computer = el("input", { type: "checkbox", checked: true });
     const field = (words, control, hint) => el("label", { class: "mm-inline", title: hint }, el("span", {}, words), control);
-    return el("div", { class: "mm-row mm-tools" }, this.undo, this.clear, this.back, this.midi,
+    return el("div", { class: "mm-row mm-tools" }, this.undo, this.clear, this.back, this.midi, this.clicks,
       field("Metre", this.metre), field("Tempo", this.tempo, "Quarter notes a minute"), el("label", { class: "mm-inline mm-computer" }, this.computer, el("span", {}, "Computer keys")));
   }
 
@@ -127,6 +131,24 @@ export class MelodyInput {
     connect({ down: (pitch) => this.open && this.down(pitch), up: (pitch) => this.up(pitch), say: (words) => { this.said.textContent = words; } });
   }
 
+  toggleClicks() {
+    if (metronome.on) {
+      metronome.stop();
+      return;
+    }
+    player.stop();
+    metronome.start(() => this.open).catch(() => { this.said.textContent = "This machine makes no sound."; });
+  }
+
+  clicking({ on, beat, countingIn }) {
+    if (on !== (this.clicks.getAttribute("aria-pressed") === "true")) {
+      this.clicks.setAttribute("aria-pressed", on);
+      this.said.textContent = on ? "One bar of clicks counts in. Notes are set on the bars of the clicks." : "";
+    }
+    this.beat.textContent = beat ?? "";
+    this.beat.classList.toggle("mm-count-in", countingIn);
+  }
+
   setTempo() {
     const bpm = Math.round(Number(this.tempo.value));
     if (bpm >= 20 && bpm <= 400) melody.set({ bpm });
@@ -165,7 +187,7 @@ export class MelodyInput {
     const left = LEAST - length;
     this.count.textContent = source ? "" : length === 0 ? "" : left > 0
       ? `${plural(length, "note")}; ${left} more, and you can ask.`
-      : `${plural(length, "note")} in ${plural(bars.length, "bar")} of ${melody.metre}, set on sixteenths from the first note.${melody.full ? " No more are taken." : ""}`;
+      : `${plural(length, "note")} in ${plural(bars.length, "bar")} of ${melody.metre}, set on a grid ${melody.clicked ? "by the clicks" : "from the first note on"}.${melody.full ? " No more are taken." : ""}`;
     this.text.replaceChildren(...(source ? [] : this.words(bars)));
     const letters = LETTERS.join(" ");
     this.how.textContent = `With the computer's keys: ${letters} from ${nameOf(this.piano.base)} on, Z and X shift the octave. After a pause the next note follows at once.`;

@@ -1,10 +1,11 @@
-// A piano on the screen: pointer and touch, arrows and Enter. 37 keys where there is room, else 17 and an octave shift.
+// A piano on the screen: pointer and touch, arrows and Enter. 37 keys where there is room, else one octave and buttons
+// that shift it: so a black key is wide enough for a finger.
 
 import { el } from "./dom.js";
 import { nameOf } from "./melody.js";
 
 const WIDE = { first: 48, keys: 37 }; // C3 to C6
-const NARROW = 17;
+const NARROW = 13; // C to C
 const ROOM = 600; // pixels for the wide one
 const BLACK = new Set([1, 3, 6, 8, 10]);
 const TAP_MS = 400; // a key that is clicked without a pointer, by a screen reader, sounds so long

@@ -3,6 +3,7 @@
 import { clock, el, factList } from "./dom.js";
 import { fault, melody, post } from "./melody.js";
 import { MelodyInput } from "./melody_input.js";
+import { metronome } from "./metronome.js";
 import { player } from "./player.js";
 import { playButton } from "./cards.js";
 import { pulse } from "./pulse.js";
@@ -70,6 +71,7 @@ class Suggest {
     const question = { ...melody.question, ...bar, same_key: this.sameKey.checked, limit };
     this.stop?.abort();
     const mine = this.stop = new AbortController();
+    metronome.stop();
     if (limit === STEP) player.stop();
     this.busy(this.words.busy);
     try {

@@ -1,6 +1,6 @@
 // One suggestion as a card: melody and what was found for it on one roll, heard together or apart.
 
-import { bandMeter, menu, playButton } from "./cards.js";
+import { cardHead, menu, playButton, whyLine } from "./cards.js";
 import { clock, el } from "./dom.js";
 import { player } from "./player.js";
 import { Roll } from "./roll.js";
@@ -22,14 +22,9 @@ export function suggestionCard(card, task, act) {
     : [play("both", "Play mixed", 0, () => levels, true), play("melody", "Melody", 0, () => [levels[0], 0], false), play("suggestion", "Accompaniment", 0, () => [0, levels[1]], false)];
   const whole = el("a", { href: `/download/${card.found}-whole`, download: "" }, "MIDI with the whole melody");
   const node = el("li", { class: "mm-card card", "data-id": card.id },
-    el("div", { class: "mm-head" },
-      el("span", { class: "mm-rank" }, String(card.rank)),
-      el("div", { class: "mm-name" },
-        el("h3", { dir: "auto" }, card.title),
-        card.composer ? el("p", { class: "mm-composer", dir: "auto" }, card.composer) : null),
-      card.band ? bandMeter(card) : null),
+    cardHead(card),
     el("p", { class: "mm-moved" }, card.moved, card.played_by ? el("span", { dir: "auto" }, ` Played by ${card.played_by}.`) : null),
-    card.why ? el("p", { class: "mm-why", dir: "auto" }, el("b", {}, "Why "), card.why) : null,
+    whyLine(card),
     roll.canvas,
     legend(task),
     task === "accompany" ? sliders(levels, card) : null,

@@ -3,6 +3,7 @@
 import { el } from "./dom.js";
 import { melody } from "./melody.js";
 import { MelodyInput } from "./melody_input.js";
+import { metronome } from "./metronome.js";
 
 export class TunePanel {
   // ask(tune): searches for it; failed({title, hint}): a file was refused.
@@ -37,6 +38,7 @@ export class TunePanel {
 
   go() {
     const typed = this.typed.value.trim();
+    metronome.stop();
     if (typed) this.ask(typed);
     else if (melody.source) this.ask(melody.source.id);
     else if (melody.enough) this.ask(melody.abc);
