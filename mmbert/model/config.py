@@ -13,6 +13,7 @@ Width = Annotated[int, Field(ge=8, le=4096)]
 Depth = Annotated[int, Field(ge=1, le=48)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 PIECE_BARS = 128  # bar states that a piece's row reads, evenly spaced where the piece has more
+PIECE_SECONDS = 128  # seconds of a recording that its row reads, evenly spaced where it has more
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 

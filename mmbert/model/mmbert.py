@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mmbert.model.config import ModelConfig
 from mmbert.model.facets import FacetEncoder
 from mmbert.model.heads import MaskedHead, RetrievalHead, Side
+from mmbert.model.recording import RecordingEncoder
 from mmbert.model.shared import SharedTransformer
 from mmbert.model.symbolic import BarPool, OctupleBert
 from mmbert.model.text import TextReaders
@@ -42,6 +43,7 @@ class MmbertModel(nn.Module, PyTorchModelHubMixin):
         self.bars = BarPool(config)
         self.facets = FacetEncoder(config)
         self.text = TextReaders(config)
+        self.recording = RecordingEncoder(config) if "recording" in config.modalities else None
         self.shared = SharedTransformer(config)
         self.retrieval = RetrievalHead(config)
         self.masked = MaskedHead(config)
@@ -76,6 +78,21 @@ class MmbertModel(nn.Module, PyTorchModelHubMixin):
     def encode_text(self, states: Tensor, mask: Tensor) -> Stream:
         """Token states of the text model, float [B, T, text_dim] and bool [B, T], to a stream [B, readers + 1, dim]."""
         return self.text(states, mask)
+
+    def encode_recording(self, states: Tensor, mask: Tensor, logits: Tensor) -> Stream:
+        """What mn04 says of a recording to a stream [B, 1 + T, dim].
+
+        Args:
+            states: float [B, T, 384], a second each; at most ``PIECE_SECONDS`` of them have been seen in training.
+            mask: bool [B, T].
+            logits: float [B, 527], of the mean of the clip's states.
+
+        Raises:
+            ValueError: for a model that was not made for recordings.
+        """
+        if self.recording is None:
+            raise ValueError(f"this model has no recording stream, only {', '.join(self.config.modalities)}")
+        return self.recording(states, mask, logits)
 
     def join(self, streams: Sequence[Stream]) -> Tensor:
         """Any subset of streams of the same B to the state of [CLS], float [B, dim]."""

@@ -1,0 +1,292 @@
+"""The recording stream of a model, taught beside everything else as it is.
+
+    python -m mmbert_training.recordings PACK WEIGHTS OUT --data DIR
+
+reads a pack of sounds (:mod:`mmbert_training.sound_pack`) and a checkpoint, teaches what reads recordings and writes a
+checkpoint with it. Nothing that the checkpoint held changes by a bit: rows of scores and words stay what they are, and
+so does the calibration, which is copied under the new fingerprint.
+
+A batch holds renderings, some of them two of one excerpt, each shown as named sounds, as seconds or as both. They are
+drawn to the words that are true of them and to no others, to the vector of their score, and to their other rendering.
+Beside them stand *imagined recordings* (the bridge): labels that people gave to real recordings as mn04 would say them,
+with noise and gaps, drawn to what people wrote about those recordings and to the names of sounds; they keep renderings
+from teaching that all music sounds like a sound font.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from torch import Tensor
+
+from mmbert.audio.mn04 import Mn04
+from mmbert.embed import Embedder
+from mmbert.metrics import standing
+from mmbert.model import MmbertModel, checkpoint
+from mmbert.objectives.alignment import pairs, pull
+from mmbert.objectives.contrastive import Temperature, info_nce
+from mmbert.types import Modality
+from mmbert_training.phrase_teaching import teach
+from mmbert_training.recording_words import Said, said
+from mmbert_training.rendering import TRAIN
+from mmbert_training.sound_pack import Sounds, load_sounds
+
+_SHOWN = ((True, True), (True, False), (False, True))  # (named sounds, seconds) of a third of the rows each
+_LEAST_S = 5  # of a rendering that are shown
+_LEAST_DEVIATION = 0.1
+_LABEL = (1.0, 4.0)  # standard deviations by which an imagined recording's label stands out
+
+
+@dataclass(frozen=True)
+class How:
+    """How the stream is taught; chosen on validation works.
+
+    Attributes:
+        steps: Batches.
+        batch: Works a batch.
+        bridge: Imagined recordings a batch.
+        rate: The largest learning rate.
+        decay: Of weights.
+        words: Weight of the contrast with captions.
+        score: Of the pull towards the vector of the score.
+        other: Of the contrast with the other rendering.
+        labels: Of the contrast of imagined recordings.
+        noise: Standard deviations of noise on imagined recordings' labels.
+        gaps: Share of their labels that are dropped.
+    """
+
+    steps: int = 1500
+    batch: int = 128
+    bridge: int = 256
+    rate: float = 2e-3
+    decay: float = 0.05
+    words: float = 1.0
+    score: float = 0.5
+    other: float = 0.3
+    labels: float = 0.5
+    noise: float = 0.7
+    gaps: float = 0.3
+
+
+def with_recordings(old: MmbertModel) -> MmbertModel:
+    """The same model with a recording stream that has not learned anything; all else is frozen."""
+    kept: tuple[Modality, ...] = tuple(m for m in old.config.modalities if m != "recording")
+    model = MmbertModel(replace(old.config, modalities=(*kept, "recording")))
+    missing = model.load_state_dict(
+        {k: v for k, v in old.state_dict().items() if not belongs(k)}, strict=False
+    ).missing_keys
+    if left := [name for name in missing if not belongs(name)]:
+        raise ValueError(f"old: has no {', '.join(left)}")
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(belongs(name))
+    return model
+
+
+def belongs(name: str) -> bool:
+    """Whether a parameter is of the recording stream alone."""
+    return name.startswith(("recording.", "shared.norms.recording.")) or name in (
+        "shared.modality.recording",
+        "shared.weight.recording",
+    )
+
+
+class Teacher:
+    """What a batch is made of.
+
+    Args:
+        sounds: A pack.
+        words: Frozen vectors of its words and scores.
+        model: With a recording stream, of which the usual logits are set here.
+        how: Sizes and weights.
+    """
+
+    def __init__(self, sounds: Sounds, words: Said, model: MmbertModel, how: How) -> None:
+        self.sounds, self.words, self.model, self.how = sounds, words, model, how
+        self.ear = Mn04.load()
+        self.temperature, self.wide = Temperature(), Temperature()
+        rows = sounds.rows("train")
+        self.rows: dict[int, list[int]] = {}
+        for row in rows.tolist():
+            self.rows.setdefault(sounds.heard[row].work, []).append(row)
+        self.works = np.array(sorted(self.rows))
+        order = np.argsort(words.caption_of, kind="stable")
+        bounds = np.searchsorted(words.caption_of[order], np.arange(len(sounds) + 1))
+        self.captions = [order[a:b] for a, b in pairwise(bounds)]
+        if model.recording is None:
+            raise ValueError("model: has no recording stream")
+        self.encoder = model.recording
+
+    def learned(self) -> list[torch.nn.Parameter]:
+        """What a step changes."""
+        own = [p for p in self.model.parameters() if p.requires_grad]
+        return [*own, *self.temperature.parameters(), *self.wide.parameters()]
+
+    def loss(self, rng: np.random.Generator) -> Tensor:
+        """Of one batch."""
+        how, words = self.how, self.words
+        works = rng.choice(self.works, min(how.batch, len(self.works)), replace=False)
+        rows = np.array([row for w in works.tolist() for row in rng.permutation(self.rows[w])[:2]])
+        vectors = self.vectors(rows, rng)
+        work = torch.tensor([self.sounds.heard[r].work for r in rows])
+        parts = [how.words * self._words(rows, vectors, work, rng)]
+        score = torch.from_numpy(words.score[rows].astype(np.float32))
+        parts.append(how.score * pull(vectors, score))
+        if how.other:
+            own = ~torch.eye(len(rows), dtype=torch.bool)
+            positive = (work[:, None] == work[None, :]) & own
+            if bool(positive.any()):
+                parts.append(how.other * info_nce(self.wide() * vectors @ vectors.T, positive, ~own))
+        if how.labels:
+            parts.append(how.labels * self._bridge(rng))
+        return torch.stack(parts).sum()
+
+    def vectors(self, rows: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """Unit vectors [n, d] of a part of each rendering, shown as named sounds, seconds or both."""
+        runs = []
+        for row in rows.tolist():
+            states = self.sounds.states_of(row)
+            n = int(rng.integers(min(_LEAST_S, len(states)), len(states) + 1))
+            at = int(rng.integers(len(states) - n + 1))
+            runs.append(states[at : at + n])
+        shown = np.array(_SHOWN)[rng.integers(len(_SHOWN), size=len(rows))]
+        return self.encoded(runs, torch.from_numpy(shown))
+
+    def encoded(self, runs: list[np.ndarray], shown: Tensor | None = None) -> Tensor:
+        """Unit vectors [n, d] of states, float16 [seconds, 384] each; ``shown`` bool [n, 2]: named sounds, seconds."""
+        states, mask = _padded(runs)
+        with torch.no_grad():
+            logits = self.ear.sounds((states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
+        stream = self.model.encode_recording(states, mask, logits)
+        if shown is not None:
+            seen = torch.cat([shown[:, :1], shown[:, 1:].expand(-1, mask.shape[1])], dim=1)
+            stream = replace(stream, mask=stream.mask & seen)
+        return self.model.project(self.model.join([stream]), "document")
+
+    def imagined(self, labels: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """Unit vectors [n, d] of recordings of which people named the sounds, bool [n, 527]."""
+        kept = labels & (rng.random(labels.shape) >= self.how.gaps)
+        kept |= labels & ~kept.any(1, keepdims=True)
+        standard = kept * rng.uniform(*_LABEL, labels.shape) + rng.normal(0, self.how.noise, labels.shape)
+        logits = torch.from_numpy(standard.astype(np.float32)) * self.encoder.deviation + self.encoder.mean
+        none = torch.zeros(len(labels), 1, dtype=torch.bool)
+        stream = self.model.encode_recording(torch.zeros(len(labels), 1, self.sounds.states.shape[1]), none, logits)
+        return self.model.project(self.model.join([stream]), "document")
+
+    def _words(self, rows: np.ndarray, vectors: Tensor, work: Tensor, rng: np.random.Generator) -> Tensor:
+        some = [int(rng.choice(self.captions[r])) for r in rows if len(self.captions[r])]
+        some = [*dict.fromkeys(some)]
+        text = torch.from_numpy(self.words.caption[some].astype(np.float32))
+        facts = torch.from_numpy(self.words.facts[some])
+        of = torch.tensor([self.sounds.heard[r].work for r in self.words.caption_of[some]])
+        told = torch.from_numpy(self.words.tokens[rows])
+        keep = told.any(1)
+        same = (text @ text.T) > 1 - 1e-4
+        positive, ignored = pairs(facts, told[keep], of, work[keep], same)
+        return info_nce(self.temperature() * text @ vectors[keep].T, positive, ignored)
+
+    def _bridge(self, rng: np.random.Generator) -> Tensor:
+        some = rng.choice(len(self.words.noted), self.how.bridge, replace=False)
+        labels = self.words.labels[some]
+        text = torch.from_numpy(self.words.noted[some].astype(np.float32))
+        hot = torch.from_numpy(labels.astype(np.float32))
+        shared = hot @ hot.T
+        alike = shared / (hot.sum(1)[:, None] + hot.sum(1)[None, :] - shared).clamp(min=1) > 0.5
+        positive = torch.eye(len(some), dtype=torch.bool)
+        return info_nce(self.temperature() * text @ self.imagined(labels, rng).T, positive, alike)
+
+
+def train(sounds: Sounds, words: Said, old: MmbertModel, seed: int, how: How) -> MmbertModel:
+    """A model with a recording stream that has learned; all else is as in ``old``."""
+    torch.manual_seed(seed)
+    model = with_recordings(old)
+    teacher = Teacher(sounds, words, model, how)
+    usual = torch.from_numpy(sounds.logits[sounds.rows("train")])
+    teacher.encoder.mean.copy_(usual.mean(0))
+    teacher.encoder.deviation.copy_(usual.std(0).clamp(min=_LEAST_DEVIATION))
+    teach(teacher.learned(), teacher.loss, steps=how.steps, rate=how.rate, decay=how.decay, seed=seed)
+    return model.eval()
+
+
+@torch.inference_mode()
+def measured(model: MmbertModel, sounds: Sounds, words: Said) -> dict[str, float]:
+    """Captions of validation works among their renderings, one a work: MRR by row.
+
+    ``facts`` counts how many statements of a caption are true (a perfect reader); ``score`` asks the frozen vectors of
+    the scores instead of the recordings.
+    """
+    first: dict[int, int] = {}
+    for row in sounds.rows("validation").tolist():
+        if words.tokens[row].any():
+            first.setdefault(sounds.heard[row].work, row)
+    rows = np.array([*first.values()])
+    asked = np.flatnonzero(np.isin(words.caption_of, rows))
+    own = np.searchsorted(rows, words.caption_of[asked])
+    text = words.caption[asked].astype(np.float32)
+    teacher = Teacher(sounds, words, model, How())
+    runs = [sounds.states_of(r) for r in rows.tolist()]
+    scores = {"chance": np.zeros((len(asked), len(rows)))}
+    for name, shown in (("both", None), ("sounds", (True, False)), ("seconds", (False, True))):
+        seen = None if shown is None else torch.tensor([shown]).expand(len(runs), -1)
+        scores[name] = text @ teacher.encoded(runs, seen).numpy().T
+    scores["score"] = text @ words.score[rows].astype(np.float32).T
+    scores["facts"] = words.facts[asked].astype(np.float32) @ words.tokens[rows].T.astype(np.float32)
+    return {name: float(standing(s, own).reciprocal_rank().mean()) for name, s in scores.items()}
+
+
+def _padded(runs: list[np.ndarray]) -> tuple[Tensor, Tensor]:
+    lengths = torch.tensor([len(run) for run in runs])
+    states = torch.zeros(len(runs), int(lengths.max()), runs[0].shape[1])
+    for row, run in zip(states, runs):
+        row[: len(run)] = torch.from_numpy(run.astype(np.float32))
+    return states, torch.arange(states.shape[1]) < lengths[:, None]
+
+
+_CARD = """
+## Recordings
+
+`encode_recording` reads what mn04 (`mmbert/pretrained/mn04`, frozen) says of a recording: a state a second, and the
+logits of AudioSet's 527 sounds. Its encoder was taught by
+
+    python -m mmbert_training.recordings PACK WEIGHTS OUT
+
+on {rows} renderings of {works} training works (FluidSynth with {fonts}; {steps} steps, seed {seed}), with everything
+else frozen, and on labels and captions of MusicCaps (Agostinelli et al. 2023, CC BY-SA 4.0; AudioSet's evaluation part
+left out). Captions in known wording among renderings of {validation} validation works, mean reciprocal rank: {figures}.
+What is known of real recordings comes from mn04; renderings are easier than they are.
+"""
+
+
+def _main(
+    pack: Annotated[Path, typer.Argument(help="A pack of sounds.")],
+    weights: Annotated[Path, typer.Argument(help="The checkpoint folder that is taught.")],
+    out: Annotated[Path, typer.Argument(help="Where the checkpoint is written.")],
+    data: Annotated[Path | None, typer.Option(help="Folder of data zips; else MMBERT_DATA.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Batches.")] = How.steps,
+    seed: int = 1,
+) -> None:
+    """Teach a checkpoint to read recordings."""
+    sounds, embedder = load_sounds(pack), Embedder.from_pretrained(weights)
+    words = said(sounds, pack, embedder, data)
+    model = train(sounds, words, embedder.model, seed, How(steps=steps))
+    found = measured(model, sounds, words)
+    rows = sounds.rows("train")
+    card = (weights / checkpoint.CARD).read_text(encoding="utf-8").partition("\n## Recordings\n")[0] + _CARD.format(
+        rows=len(rows), works=len({sounds.heard[r].work for r in rows}), fonts=" and ".join(TRAIN), steps=steps,
+        seed=seed, validation=len({sounds.heard[r].work for r in sounds.rows("validation")}),
+        figures=", ".join(f"{name} {value:.3f}" for name, value in found.items()),
+    )  # fmt: skip
+    fingerprint = checkpoint.save(model, out, card)
+    if embedder.calibration:
+        embedder.calibration.save(out, fingerprint)
+    typer.echo(json.dumps(found))
+
+
+if __name__ == "__main__":
+    typer.run(_main)
