@@ -23,19 +23,20 @@ from mmbert.audio.listen import Listener
 from mmbert.errors import ItemError, MissingExtraError, WeightsError
 from mmbert.facets import TOKENS
 from mmbert.model import MmbertModel, checkpoint
-from mmbert.model.config import PIECE_BARS
+from mmbert.model.config import PIECE_BARS, PIECE_SECONDS
 from mmbert.model.facets import facet_ids
 from mmbert.model.phrase_model import PhraseModel
-from mmbert.prepare import Prepared, prepare, prepare_heard
+from mmbert.prepare import STATE, Prepared, prepare, prepare_heard
 from mmbert.retrieval.calibrate import Calibration
 from mmbert.retrieval.describe import LIMIT, Subject, Vocabulary, describe
 from mmbert.symbolic.octuple import PAD_ID
 from mmbert.symbolic.windows import PASSAGE_NOTES
 from mmbert.text.encoder import TextEncoder
-from mmbert.types import Description, Embedded, Item, Kind, Modality, Stream
+from mmbert.types import Description, Embedded, Facets, Item, Kind, Modality, Stream
 
 _NOTES_AT_ONCE = 65_536  # bounds memory: note states of this many notes are held at a time
 _ITEMS_AT_ONCE = 64  # read, then embedded, of a list of files
+_WINDOWS_AT_ONCE = 128  # of a recording
 _WINDOWS_A_PASSAGE = 8  # windows are small: so many times more go through at once
 _STREAMS: tuple[Modality, ...] = ("facets", "score")  # of a piece's row
 _FEW_TEXTS = 8  # that one thread reads
@@ -290,12 +291,29 @@ class Embedder:
         return _checked(p, piece, np.zeros((0, self.dim), np.float32))
 
     def _heard(self, p: Prepared) -> Embedded | ItemError:
-        """A recording and its windows, by the facts that are heard in them."""
+        """A recording and its windows, by what is heard in them and the facts that it amounts to."""
         own = self._ears.recording(p)
-        ids = [facet_ids(facets) for facets in (own.facets, *own.windows)]
-        rows = self._vectors([self.model.encode_facets(ids)])
+        facets = [own.facets, *own.windows]
+        rows = np.concatenate(
+            [
+                self._sounding(facets[i : i + n], own.states[i : i + n], own.logits[i : i + n])
+                for i, n in _runs(len(facets))
+            ]
+        )
         result = _checked(replace(p, facets=own.facets), rows[0], rows[1:])
         return result if isinstance(result, ItemError) else replace(result, heard=own.logits, chroma=p.chroma)
+
+    def _sounding(self, facets: Sequence[Facets], states: Sequence[np.ndarray], logits: np.ndarray) -> np.ndarray:
+        """float32 [n, dim] of recordings or windows; by their facts alone where the weights know no recordings."""
+        streams = [self.model.encode_facets([facet_ids(f) for f in facets])]
+        if self.model.recording is not None:
+            chosen = [some[_evenly(len(some), PIECE_SECONDS)] for some in states]
+            mask = np.arange(max(map(len, chosen))) < np.array([[len(some)] for some in chosen])
+            padded = np.zeros((*mask.shape, STATE), np.float32)
+            padded[mask] = np.concatenate(chosen)
+            read = (torch.from_numpy(a).to(self.device) for a in (padded, mask, logits))
+            streams.append(self.model.encode_recording(*read))
+        return self._vectors(streams)
 
     def _bars(self, group: Sequence[Prepared]) -> Tensor:
         """States [bars of all pieces, d]; passages in batches of near lengths."""
@@ -319,7 +337,7 @@ class Embedder:
         self, group: Sequence[Prepared], bars: Tensor, first: np.ndarray, streams: Collection[Modality]
     ) -> np.ndarray:
         """float32 [pieces, dim] from facets and at most :data:`PIECE_BARS` bars of each, or one of the two."""
-        chosen = [_evenly(len(p.bars)) for p in group]
+        chosen = [_evenly(len(p.bars), PIECE_BARS) for p in group]
         order = np.argsort([len(c) for c in chosen], kind="stable")
         out = np.empty((len(group), self.dim), np.float32)
         for start in range(0, len(order), self.batch_size):
@@ -430,6 +448,11 @@ def _even_batches(lengths: Sequence[int], most: int) -> list[int]:
     return sizes
 
 
-def _evenly(n: int) -> np.ndarray:
-    """At most :data:`PIECE_BARS` of n bars, evenly spaced, the first and last among them."""
-    return np.linspace(0, n - 1, min(n, PIECE_BARS)).round().astype(np.int64)
+def _evenly(n: int, most: int) -> np.ndarray:
+    """At most so many of n, evenly spaced, the first and last among them."""
+    return np.linspace(0, n - 1, min(n, most)).round().astype(np.int64)
+
+
+def _runs(n: int) -> Iterator[tuple[int, int]]:
+    """(first, length) of the windows of a recording that go through the model together."""
+    return ((at, min(_WINDOWS_AT_ONCE, n - at)) for at in range(0, n, _WINDOWS_AT_ONCE))

@@ -25,11 +25,13 @@ class HeardRecording:
         facets: Its facts, those that are heard among them.
         windows: What is heard in each of its windows.
         logits: Of the named sounds, float32 [1 + windows, 527]: of the whole, then of its windows.
+        states: Seconds of the whole and of each window, float32 [seconds, 384] each.
     """
 
     facets: Facets
     windows: tuple[Facets, ...]
     logits: np.ndarray
+    states: tuple[np.ndarray, ...]
 
 
 class Ears:
@@ -58,13 +60,14 @@ class Ears:
 
     def recording(self, p: Prepared) -> HeardRecording:
         """What the states of a recording say. They must be filled in."""
-        states = p.states.astype(np.float32)
-        means = np.stack([states.mean(axis=0), *(_between(states, place).mean(axis=0) for place in p.places)])
+        whole = p.states.astype(np.float32)
+        states = whole, *(_between(whole, place) for place in p.places)
+        means = np.stack([some.mean(axis=0) for some in states])
         with torch.inference_mode():
             logits = self.network.sounds(torch.from_numpy(means).to(self._device)).float().cpu().numpy()
         of_windows = replace(p.facets, duration_s=None, loudness_db=None)
         windows = tuple(_facts(of_windows, row) for row in logits[1:])
-        return HeardRecording(_facts(p.facets, logits[0]), windows, logits)
+        return HeardRecording(_facts(p.facets, logits[0]), windows, logits, states)
 
 
 def _facts(facets: Facets, logits: np.ndarray) -> Facets:

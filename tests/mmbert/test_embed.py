@@ -240,8 +240,8 @@ def test_fingerprint_is_the_checkpoints(tiny_weights: Path, embedder: Embedder) 
 
 
 def test_bars_of_a_long_piece_are_spread_evenly() -> None:
-    assert _evenly(30).tolist() == list(range(30))
-    assert len(_evenly(1000)) == PIECE_BARS
-    assert _evenly(1000)[[0, -1]].tolist() == [0, 999]
-    assert set(np.diff(_evenly(1000))) == {7, 8}
-    assert len(set(_evenly(PIECE_BARS + 1))) == PIECE_BARS
+    assert _evenly(30, PIECE_BARS).tolist() == list(range(30))
+    assert len(_evenly(1000, PIECE_BARS)) == PIECE_BARS
+    assert _evenly(1000, PIECE_BARS)[[0, -1]].tolist() == [0, 999]
+    assert set(np.diff(_evenly(1000, PIECE_BARS))) == {7, 8}
+    assert len(set(_evenly(PIECE_BARS + 1, PIECE_BARS))) == PIECE_BARS
