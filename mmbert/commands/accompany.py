@@ -37,7 +37,7 @@ def accompany(
     as_json: JsonOption = False,
 ) -> None:
     """Find accompaniments for four bars of a melody, from any key."""
-    checked_export(export)
+    checked_export(export, melody)
     from mmbert.api import Library
 
     with Library.open(library) as opened, if_slow("Loading the model ..."):

@@ -34,7 +34,7 @@ def complete(
     as_json: JsonOption = False,
 ) -> None:
     """Find what comes after the last four full bars of a melody, from any key."""
-    checked_export(export)
+    checked_export(export, melody)
     from mmbert.api import Library
 
     with Library.open(library) as opened, if_slow("Loading the model ..."):

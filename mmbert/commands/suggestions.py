@@ -26,17 +26,18 @@ SameKeyOption = Annotated[
 ]
 
 
-def checked_export(path: Path | None) -> Path | None:
-    """The file that is to be written, before anything is looked for.
+def checked_export(path: Path | None, melody: Path) -> None:
+    """Look at the file that is to be written, before anything is looked for.
 
     Raises:
-        UsageError: it is not called a MIDI file, or has no folder.
+        UsageError: it is not called a MIDI file, has no folder, or is the melody itself.
     """
     if path is not None and path.suffix.lower() not in (".mid", ".midi"):
         raise UsageError(f"--export {path}", "does not end in .mid", "What is exported is a MIDI file")
     if path is not None and not path.parent.is_dir():
         raise UsageError(f"--export {path}", "lies in a folder that does not exist", "Make the folder first")
-    return path
+    if path is not None and path.exists() and melody.exists() and path.samefile(melody):
+        raise UsageError(f"--export {path}", "is the melody itself, which would be lost", "Choose another name")
 
 
 def tell(found: Suggestions, export: Path | None, as_json: bool) -> None:
@@ -59,9 +60,11 @@ def tell(found: Suggestions, export: Path | None, as_json: bool) -> None:
 def _print(found: Suggestions) -> None:
     from rich.markup import escape
 
+    from mmbert.retrieval.melody_query import bars_named
+
     console, melody = stdout_console(), found.melody
     part = f", part {melody.part}" if melody.part else ""
-    bars = f"bars {melody.start_bar + 1}-{melody.end_bar}"
+    bars = bars_named(melody.start_bar, melody.end_bar)
     tempo = "" if melody.bpm is None else f", {melody.bpm:.0f} bpm"
     read = f"{bars} in {melody.key.key} {melody.key.mode}, {melody.metre[0]}/{melody.metre[1]}{tempo}{part}"
     console.print(f"[bold]{escape(printable(melody.name))}[/bold]: {escape(printable(read))}", highlight=False)

@@ -79,6 +79,8 @@ def read_item(like: Like) -> Item:
 
     if isinstance(like, Item):
         return like
+    if not str(like).strip():
+        raise UsageError("The file", "has no name", "Give the path of a file of music")
     path = Path(like)
     if not path.name or not path.exists():
         raise UsageError(str(path), "is neither a file nor the id of a piece of this library", "Check the path")

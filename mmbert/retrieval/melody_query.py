@@ -139,8 +139,10 @@ def read_melody(
     inside = _inside(score, found, first, last)
     if len(inside) < LEAST:
         count = {0: "no note", 1: "one note"}.get(len(inside), f"{len(inside)} notes")
-        fault = f"has {count} in {_bars(first, last)}"
-        raise UsageError(name, fault, f"Ask about bars with at least {LEAST} notes")
+        others = f"Ask about bars with at least {LEAST} notes"
+        none = f"No four bars of one metre hold {LEAST} of its melody: are its bar lines right?"
+        fault = f"has {count} in {bars_named(first, last)}"
+        raise UsageError(name, fault, none if bar is None else others)
     melody = within(inside, begin, end, UNIT / score.ticks_per_quarter, False)[0]
     nothing, none = np.zeros((0, 3), np.int32), np.zeros(2, np.int64)
     phrase = PhraseTable(
@@ -226,7 +228,12 @@ def _whole(score: Score) -> np.ndarray:
     return np.abs(np.diff(score.bar_lines) - full) <= 1
 
 
-def _bars(first: int, last: int) -> str:
+def bars_named(first: int, last: int) -> str:
+    """Bars from ``first`` up to ``last``, from 0, as a person counts them.
+
+    >>> bars_named(4, 8), bars_named(7, 8)
+    ('bars 5-8', 'bar 8')
+    """
     return f"bar {last}" if last - first == 1 else f"bars {first + 1}-{last}"
 
 
@@ -278,7 +285,7 @@ def notice(melody: AskedMelody, task: Task, answer: Answer, index: PhraseIndex) 
     if melody.rule == "skyline":
         said.append(f"No part is one line: the highest notes of {_of_part(melody)} were taken as the melody")
     if melody.bars < WINDOW_BARS:
-        asked = _bars(melody.start_bar, melody.end_bar)
+        asked = bars_named(melody.start_bar, melody.end_bar)
         said.append(f"There are not four full bars of one metre: asked about {asked}")
     if not answer.hits:
         said.append(_nothing(melody, task, index))

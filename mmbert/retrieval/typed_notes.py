@@ -12,7 +12,9 @@ from mmbert.symbolic.tune_line import tune_line
 
 TEXT_LENGTH = 4000  # characters
 _HOW = "Write names with octaves (D4 E4 F#4 A4) or ABC (D E ^F A)"
+_OCTAVES = "Octaves go from C-1 to G9; C4 is middle C"
 _NAME = re.compile(r"([A-G])(##|bb|[#b♯♭x]?)(-?\d)")
+_BEYOND = re.compile(r"[A-G](##|bb|[#b♯♭x]?)-?\d+")  # the same with any octave
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _SHIFTS = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1, "x": 2, "##": 2, "bb": -2}
 _SAID = re.compile(r'"[^"\n]*"|![^!\n]*!|\[[A-Za-z]:[^\]\n]*\]|^[A-Za-z]:.*$', re.M)  # of ABC: no notes
@@ -41,6 +43,9 @@ def typed_notes(text: str) -> Tune:
     named = [_NAME.fullmatch(word) for word in words]
     if all(named):
         return Tune(np.array([_pitch(*name.groups()) for name in named if name], np.int16))
+    if all(_BEYOND.fullmatch(word) for word in words):
+        wrong = next(word for word, name in zip(words, named, strict=True) if name is None)
+        raise UsageError(wrong, "is no note of MIDI", _OCTAVES)
     _refuse_words(text, words)
     return _abc(text)
 
@@ -48,7 +53,7 @@ def typed_notes(text: str) -> Tune:
 def _pitch(step: str, shift: str, octave: str) -> int:
     pitch = 12 * (int(octave) + 1) + _STEPS[step] + _SHIFTS[shift]
     if not 0 <= pitch <= 127:
-        raise UsageError(f"{step}{shift}{octave}", "is no note of MIDI", "Octaves go from C-1 to G9; C4 is middle C")
+        raise UsageError(f"{step}{shift}{octave}", "is no note of MIDI", _OCTAVES)
     return pitch
 
 

@@ -281,6 +281,8 @@ def test_programs_find_a_tune_by_text_by_notes_and_by_file(client, library):
     assert client.post("/api/find-tune", json={"like": file["id"]}).json()["query"] == file["id"]
     twice = client.post("/api/find-tune", json=PLAYED | {"text": "D4 E4 F#4 A4"})
     assert twice.status_code == 400
+    named = client.post("/api/find-tune", json=PLAYED | {"part": 1})
+    assert named.json()["error"]["subject"] == "part"
 
 
 def test_questions_about_melodies_are_posted(client):

@@ -98,6 +98,8 @@ def tune_json(state: PageState, question: TuneQuestion) -> dict[str, Any]:
     Raises:
         MmbertError: it is no tune, or the library keeps none.
     """
+    if question.part is not None:
+        raise UsageError("part", "is not asked of a tune", "The melody of a file is found by rule")
     asked = {"where": tuple(question.where), "limit": question.limit}
     if question.text and (question.notes or question.like is not None):
         raise UsageError("The melody", "was given twice", "Give text, notes, or the id of a file or piece")

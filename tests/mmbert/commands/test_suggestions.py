@@ -23,6 +23,8 @@ MIDI = {
     "rests": Score.build([], TICKS, metre_map=[(0, 4, 4)]),
     "one note": Score.build([note(0, 1, 60)], TICKS),
     "drums": Score.build([note(i, 1, 36, 0, True) for i in range(32)], TICKS, parts=(Part("kit", 0, True),)),
+    "three": Score.build([note(i, 1, 60 + i) for i in range(3)], TICKS),
+    "sparse": Score.build([note(i * 16, 1, 60 + i) for i in range(8)], TICKS, metre_map=[(0, 4, 4)]),
     "long": Score.build(tune(2500), TICKS),
     "odd": Score.build([note(i / 2, 0.5, 60 + i % 5) for i in range(56)], TICKS, metre_map=[(0, 7, 8)]),
     "piano": Score.build(PIANO, TICKS, parts=(Part("Piano"),)),
@@ -53,6 +55,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "music" / f"{i}.mid").write_bytes(write_midi(score, {"title": f"Song of number {i}"}))
     for name, score in MIDI.items():
         (folder / f"{name}.mid").write_bytes(write_midi(score))
+    (folder / "empty.mid").write_bytes(b"")
+    (folder / "junk.mid").write_bytes(b"\x01\x02\x03\x04" * 100)
+    (folder / "words.txt").write_text("Words of a song about nothing")
     for name, text in RESTS.items():
         (folder / name).write_text(text)
     build_library(folder / "library", [folder / "music"], Released(), workers=0)
@@ -99,6 +104,10 @@ def test_the_best_is_exported_with_the_whole_melody(capsys, folder, tmp_path, co
         ("rests.mid", "No notes"), ("rests.abc", "No notes"), ("rests.musicxml", "No notes"),
         ("one note.mid", "holds one note. Give a melody of at least 4 notes"),
         ("drums.mid", "holds drums alone. A melody needs notes with a pitch"),
+        ("three.mid", "holds 3 notes. Give a melody of at least 4 notes"),
+        ("sparse.mid", "No four bars of one metre hold 4 of its melody: are its bar lines right?"),
+        ("empty.mid", "is empty"), ("junk.mid", "does not begin as a MIDI file does"),
+        ("words.txt", "is a text. A phrase is found by its notes: give MIDI, MusicXML or ABC"),
         ("free.mid", "was played without regard to its bar lines. Record it to a click"),
         ("nowhere.mid", "is neither a file"),
     ],
@@ -148,6 +157,31 @@ def test_arguments_that_cannot_be_are_refused(capsys, folder, arguments, fault):
     code, _, err = run(capsys, "complete", folder / "library", folder / "song.mid", *arguments)
     assert code == 2
     assert fault in err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_melody_itself_is_never_overwritten(capsys, folder, tmp_path, command):
+    mine = tmp_path / "mine.mid"
+    mine.write_bytes((folder / "song.mid").read_bytes())
+    (tmp_path / "other.mid").symlink_to(mine)
+    for to in (mine, tmp_path / "other.mid"):
+        code, _, err = run(capsys, command, folder / "library", mine, "--export", to)
+        assert (code, mine.read_bytes()) == (2, (folder / "song.mid").read_bytes())
+        assert "is the melody itself, which would be lost. Choose another name" in err
+
+
+def test_one_bar_is_one_bar(capsys, folder):
+    code, out, _ = run(capsys, "accompany", folder / "library", folder / "song.mid", "--bar", 8)
+    assert code == 0
+    assert "song.mid: bar 8 in C major" in out
+    assert "There are not four full bars of one metre: asked about bar 8." in " ".join(out.split())
+    code, _, err = run(capsys, "accompany", folder / "library", folder / "sparse.mid", "--bar", 2)
+    assert (code, "has one note in bars 2-5. Ask about bars with at least 4 notes" in err) == (2, True)
+
+
+def test_a_tune_without_a_name_is_said(capsys, folder):
+    code, _, err = run(capsys, "search", folder / "library", "--melody", "")
+    assert (code, "The file: has no name" in err) == (2, True)
 
 
 def test_nothing_is_exported_where_nothing_is_found(capsys, folder, tmp_path):

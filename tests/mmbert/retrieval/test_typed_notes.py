@@ -54,6 +54,7 @@ def test_every_pitch_has_a_name(pitches: list[int]) -> None:
         ("D4 E4 H4", "'H4': is no note"),
         ("D E F#4", "D: is written otherwise than F#4"),
         ("G#9 A4", "G#9: is no note of MIDI"),
+        ("C4 D44 E4", "D44: is no note of MIDI"),
         ("D4 " * 2000, "notes: are longer than 4,000 characters"),
         ("🎵🎵🎵", "'🎵🎵🎵': is no note"),
     ],
