@@ -17,7 +17,7 @@ import re
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +27,7 @@ import typer
 from mmbert.audio.mn04 import sound_ids, sound_names
 from mmbert.embed import Embedder
 from mmbert.errors import DataError
-from mmbert.retrieval.sound_words import CONFIG, WEIGHTS, terms_of, tfidf
+from mmbert.retrieval.sound_words import CONFIG, WEIGHTS, SoundWords, terms_of, tfidf
 from mmbert_training.evaluate.calibration_questions import MUSICCAPS
 from mmbert_training.manifest import data_folder
 
@@ -111,6 +111,35 @@ class Captions:
     labels: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """Readers, but not the statistics of sounds.
+
+    Attributes:
+        terms: Words and pairs of words.
+        arrays: ``idf``, ``by_terms``, ``by_language``, ``bias`` and ``labels`` of ``SoundWords``.
+    """
+
+    terms: tuple[str, ...]
+    arrays: dict[str, np.ndarray]
+
+    def reader(self, other: SoundWords) -> SoundWords:
+        """These readers with the statistics of another."""
+        return replace(other, terms={term: i for i, term in enumerate(self.terms)}, **self.arrays)
+
+    def save(self, folder: Path) -> None:
+        """Write them with their card."""
+        from safetensors.numpy import save_file
+
+        folder.mkdir(parents=True, exist_ok=True)
+        half = {k: np.ascontiguousarray(v, np.int16 if k == "labels" else np.float16) for k, v in self.arrays.items()}
+        save_file(half, folder / WEIGHTS)
+        (folder / WEIGHTS).chmod(0o644)
+        (folder / CONFIG).write_text(json.dumps({"terms": self.terms}, ensure_ascii=False) + "\n", encoding="utf-8")
+        card = _CARD.format(labels=len(self.arrays["labels"]), terms=len(self.terms))
+        (folder / "README.md").write_text(card, encoding="utf-8")
+
+
 def read_captions(data: Path | None, embedder: Embedder) -> Captions:
     """Captions with labels that occur often enough, and the labels' names.
 
@@ -146,19 +175,13 @@ def of_music(caption: str) -> str:
     return " ".join(kept or sentences)
 
 
-def learn(
-    captions: Captions, setting: Setting = Setting(), most: int = TERMS
-) -> tuple[list[str], dict[str, np.ndarray]]:
+def learn(captions: Captions, setting: Setting = Setting(), most: int = TERMS) -> Learned:
     """The readers, as one linear map a kind of input.
 
     Args:
         captions: What to learn from.
         setting: How.
         most: Terms to keep: those which say most of labels.
-
-    Returns:
-        The terms, and float32 ``idf``, ``by_terms``, ``by_language``, ``bias`` and int64 ``labels`` of
-        :class:`mmbert.retrieval.sound_words.SoundWords`.
     """
     weight = np.where(captions.named, setting.names, 1.0).astype(np.float32)
     terms, idf = vocabulary(captions.texts)
@@ -187,7 +210,7 @@ def learn(
         maps.append(share * matrix / deviation)
         bias += share * (constant - mean) / deviation
     arrays = {"idf": idf, "by_terms": maps[0], "by_language": maps[1] + maps[2], "bias": bias}
-    return list(terms), {k: v.astype(np.float32) for k, v in arrays.items()} | {"labels": captions.labels}
+    return Learned(tuple(terms), {k: v.astype(np.float32) for k, v in arrays.items()} | {"labels": captions.labels})
 
 
 def vocabulary(texts: Sequence[str]) -> tuple[dict[str, int], np.ndarray]:
@@ -218,19 +241,6 @@ def ridge(inputs: np.ndarray, truth: np.ndarray, weight: np.ndarray, penalty: fl
     return matrix.astype(np.float32), (y_mean - x_mean @ matrix).astype(np.float32)
 
 
-def save(folder: Path, terms: Sequence[str], arrays: dict[str, np.ndarray]) -> None:
-    """Write readers, but not the statistics of sounds."""
-    from safetensors.numpy import save_file
-
-    folder.mkdir(parents=True, exist_ok=True)
-    half = {k: np.ascontiguousarray(v, np.int16 if k == "labels" else np.float16) for k, v in arrays.items()}
-    save_file(half, folder / WEIGHTS)
-    (folder / WEIGHTS).chmod(0o644)
-    (folder / CONFIG).write_text(json.dumps({"terms": list(terms)}, ensure_ascii=False) + "\n", encoding="utf-8")
-    card = _CARD.format(labels=len(arrays["labels"]), terms=len(terms))
-    (folder / "README.md").write_text(card, encoding="utf-8")
-
-
 def _language(embedder: Embedder, texts: Sequence[str]) -> np.ndarray:
     at_once = 64
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # near lengths pad little
@@ -244,9 +254,9 @@ def _main(
 ) -> None:
     """Learn from captions and write the readers."""
     captions = read_captions(data, Embedder.from_pretrained())
-    terms, arrays = learn(captions, Setting())
-    save(out, terms, arrays)
-    typer.echo(f"{out}: {len(terms)} terms, {len(captions.labels)} labels, {len(captions.texts)} texts")
+    learned = learn(captions, Setting())
+    learned.save(out)
+    typer.echo(f"{out}: {len(learned.terms)} terms, {len(captions.labels)} labels, {len(captions.texts)} texts")
 
 
 if __name__ == "__main__":
