@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import typer
@@ -34,6 +34,7 @@ from mmbert_training.manifest import data_folder
 LEAST_CAPTIONS = 8  # of a label that is learned
 TERMS = 3200  # what the size of the package allows
 _LEAST_TEXTS = 3  # that a term stands in
+_KEPT_NAMES, _KEPT_RIDGE = 3.0, 4.0  # of the regression by which terms are kept; not varied
 _SAYS_NOTHING = ("Music", "Musical instrument")  # of nearly every recording
 _ON_QUALITY = re.compile(r"quality|recording|recorded|\baudio\b|\bmono\b|stereo|nois[ey]|hiss|low fidelity", re.I)
 _ITS_PREFIX = re.compile(r"^(the|this)( \w+)?( quality)? recording (features|consists of) ", re.I)
@@ -84,12 +85,12 @@ class Setting:
         cosine: What the cosine with a label's name weighs.
     """
 
-    names: float = 3
+    names: float = 1
     terms_ridge: float = 4
-    language_ridge: float = 1
-    terms: float = 0.75
-    language: float = 0.25
-    cosine: float = 0.25
+    language_ridge: float = 10
+    terms: float = 1
+    language: float = 1
+    cosine: float = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +110,10 @@ class Captions:
     language: np.ndarray
     truth: np.ndarray
     labels: np.ndarray
+
+    def weights(self, names: float) -> np.ndarray:
+        """How many captions each text counts as, float32 [texts], where a name counts as ``names``."""
+        return np.where(self.named, names, 1.0).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,42 +180,59 @@ def of_music(caption: str) -> str:
     return " ".join(kept or sentences)
 
 
-def learn(captions: Captions, setting: Setting = Setting(), most: int = TERMS) -> Learned:
-    """The readers, as one linear map a kind of input.
+class Reader(NamedTuple):
+    """A linear reader: what it says of every label, standardised over the captions.
 
-    Args:
-        captions: What to learn from.
-        setting: How.
-        most: Terms to keep: those which say most of labels.
+    Attributes:
+        matrix: float32 [d, labels].
+        constant: float32 [labels].
     """
-    weight = np.where(captions.named, setting.names, 1.0).astype(np.float32)
-    terms, idf = vocabulary(captions.texts)
+
+    matrix: np.ndarray
+    constant: np.ndarray
+
+
+def learn(captions: Captions, setting: Setting) -> Learned:
+    """All readers, as one linear map a kind of input. A reader of words without a share knows none."""
+    terms, idf = kept_terms(captions) if setting.terms else ({}, np.zeros(0, np.float32))
     said = tfidf(captions.texts, terms, idf)
-    if len(terms) > most:
-        by_terms, _ = ridge(said, captions.truth, weight, setting.terms_ridge)
-        worth = np.sqrt((said**2).sum(axis=0)) * np.linalg.norm(by_terms, axis=1)
-        kept = np.sort(np.argsort(-worth, kind="stable")[:most])
-        names = list(terms)
-        terms, idf = {names[i]: n for n, i in enumerate(kept)}, idf[kept]
-        said = tfidf(captions.texts, terms, idf)
-    name_vectors = captions.language[captions.named]
-    parts = [
-        (setting.terms, said, *ridge(said, captions.truth, weight, setting.terms_ridge)),
-        (
-            setting.language,
-            captions.language,
-            *ridge(captions.language, captions.truth, weight, setting.language_ridge),
-        ),
-        (setting.cosine, captions.language, name_vectors.T, np.zeros(len(captions.labels), np.float32)),
-    ]
-    maps, bias = [], np.zeros(len(captions.labels))
-    for share, inputs, matrix, constant in parts:
-        found = inputs[~captions.named] @ matrix + constant
-        mean, deviation = found.mean(axis=0), found.std(axis=0)
-        maps.append(share * matrix / deviation)
-        bias += share * (constant - mean) / deviation
-    arrays = {"idf": idf, "by_terms": maps[0], "by_language": maps[1] + maps[2], "bias": bias}
+    words = taught(captions, said, setting.names, setting.terms_ridge)
+    language = taught(captions, captions.language, setting.names, setting.language_ridge)
+    cosine = by_names(captions)
+    bias = setting.terms * words.constant + setting.language * language.constant + setting.cosine * cosine.constant
+    by_language = setting.language * language.matrix + setting.cosine * cosine.matrix
+    arrays = {"idf": idf, "by_terms": setting.terms * words.matrix, "by_language": by_language, "bias": bias}
     return Learned(tuple(terms), {k: v.astype(np.float32) for k, v in arrays.items()} | {"labels": captions.labels})
+
+
+def kept_terms(captions: Captions) -> tuple[dict[str, int], np.ndarray]:
+    """The :data:`TERMS` terms that say most of labels where all are read, and how rare each is, float32."""
+    terms, idf = vocabulary(captions.texts)
+    if len(terms) <= TERMS:
+        return terms, idf
+    said = tfidf(captions.texts, terms, idf)
+    by_terms, _ = ridge(said, captions.truth, captions.weights(_KEPT_NAMES), _KEPT_RIDGE)
+    worth = np.sqrt((said**2).sum(axis=0)) * np.linalg.norm(by_terms, axis=1)
+    kept = np.sort(np.argsort(-worth, kind="stable")[:TERMS])
+    names = list(terms)
+    return {names[i]: n for n, i in enumerate(kept)}, idf[kept]
+
+
+def taught(captions: Captions, inputs: np.ndarray, names: float, penalty: float) -> Reader:
+    """Ridge regression of the labels on inputs float32 [texts, d]; arguments as in :class:`Setting`."""
+    return _standard(captions, inputs, *ridge(inputs, captions.truth, captions.weights(names), penalty))
+
+
+def by_names(captions: Captions) -> Reader:
+    """The text model's cosine with the name of each label, untrained."""
+    nought = np.zeros(len(captions.labels), np.float32)
+    return _standard(captions, captions.language, captions.language[captions.named].T, nought)
+
+
+def _standard(captions: Captions, inputs: np.ndarray, matrix: np.ndarray, constant: np.ndarray) -> Reader:
+    found = inputs[~captions.named] @ matrix + constant
+    mean, deviation = found.mean(axis=0), found.std(axis=0)
+    return Reader(matrix / deviation, (constant - mean) / deviation)
 
 
 def vocabulary(texts: Sequence[str]) -> tuple[dict[str, int], np.ndarray]:
