@@ -21,6 +21,7 @@ import numpy as np
 from mmbert.audio.sounds import SOUNDS
 from mmbert.errors import WeightsError
 
+SHARPNESS = 2  # power of what is said: what a question names counts for more than what goes with it
 CONFIG, WEIGHTS, STATISTICS = "config.json", "model.safetensors", "statistics.safetensors"
 _HINT = "Install mmbert again: the file is part of it"
 
@@ -65,15 +66,19 @@ class SoundWords:
         """
         said = tfidf(texts, self.terms, self.idf) @ self.by_terms + language @ self.by_language + self.bias
         found = np.zeros((len(texts), SOUNDS), np.float32)
-        found[:, self.labels] = _positive(said)
+        found[:, self.labels] = positive(said) ** SHARPNESS
         return _unit(found)
 
     def standardised(self, logits: np.ndarray) -> np.ndarray:
         """Logits of recordings, float [n, 527], as vectors to compare: float32 [n, 527], unit length.
 
-        Each logit less its mean over music, divided by its deviation: what is said of all music counts for nothing.
+        Each logit less its mean over music, divided by its deviation, so that what is said of all music counts for
+        nothing; what is heard less than usual counts as not heard, and what no caption speaks of is left out.
         """
-        return _unit((np.asarray(logits, np.float32) - self.mean) / self.deviation)
+        heard = ((np.asarray(logits, np.float32) - self.mean) / self.deviation)[:, self.labels]
+        found = np.zeros((len(heard), SOUNDS), np.float32)
+        found[:, self.labels] = positive(heard)
+        return _unit(found)
 
     @classmethod
     @cache
@@ -144,9 +149,14 @@ def tfidf(texts: Sequence[str], terms: dict[str, int], idf: np.ndarray) -> np.nd
     return _unit(found)
 
 
-def _positive(said: np.ndarray) -> np.ndarray:
-    """What is said for a sound. Where all is against, the sound with the least against it, so that a length is left."""
-    return np.maximum(said - np.minimum(said.max(axis=1, keepdims=True) - 1e-3, 0), 0)
+def positive(rows: np.ndarray) -> np.ndarray:
+    """The positive part of each row [n, d]; of a row without one, its largest number as a little, so that a length is
+    left.
+
+    >>> positive(np.array([[2.0, -1.0], [-3.0, -2.0]])).round(3).tolist()
+    [[2.0, 0.0], [0.0, 0.001]]
+    """
+    return np.maximum(rows - np.minimum(rows.max(axis=1, keepdims=True) - 1e-3, 0), 0)
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

@@ -17,9 +17,9 @@ import re
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import typer
@@ -27,13 +27,14 @@ import typer
 from mmbert.audio.sounds import sound_ids, sound_names
 from mmbert.embed import Embedder
 from mmbert.errors import DataError
-from mmbert.retrieval.sound_words import CONFIG, WEIGHTS, terms_of, tfidf
+from mmbert.retrieval.sound_words import CONFIG, WEIGHTS, SoundWords, terms_of, tfidf
 from mmbert_training.evaluate.calibration_questions import MUSICCAPS
 from mmbert_training.manifest import data_folder
 
 LEAST_CAPTIONS = 8  # of a label that is learned
 TERMS = 3200  # what the size of the package allows
 _LEAST_TEXTS = 3  # that a term stands in
+_KEPT_NAMES, _KEPT_RIDGE = 3.0, 4.0  # of the regression by which terms are kept; not varied
 _SAYS_NOTHING = ("Music", "Musical instrument")  # of nearly every recording
 _ON_QUALITY = re.compile(r"quality|recording|recorded|\baudio\b|\bmono\b|stereo|nois[ey]|hiss|low fidelity", re.I)
 _ITS_PREFIX = re.compile(r"^(the|this)( \w+)?( quality)? recording (features|consists of) ", re.I)
@@ -84,12 +85,12 @@ class Setting:
         cosine: What the cosine with a label's name weighs.
     """
 
-    names: float = 3
+    names: float = 1
     terms_ridge: float = 4
-    language_ridge: float = 1
-    terms: float = 0.75
-    language: float = 0.25
-    cosine: float = 0.25
+    language_ridge: float = 10
+    terms: float = 1
+    language: float = 1
+    cosine: float = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +110,39 @@ class Captions:
     language: np.ndarray
     truth: np.ndarray
     labels: np.ndarray
+
+    def weights(self, names: float) -> np.ndarray:
+        """How many captions each text counts as, float32 [texts], where a name counts as ``names``."""
+        return np.where(self.named, names, 1.0).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """Readers, but not the statistics of sounds.
+
+    Attributes:
+        terms: Words and pairs of words.
+        arrays: ``idf``, ``by_terms``, ``by_language``, ``bias`` and ``labels`` of ``SoundWords``.
+    """
+
+    terms: tuple[str, ...]
+    arrays: dict[str, np.ndarray]
+
+    def reader(self, other: SoundWords) -> SoundWords:
+        """These readers with the statistics of another."""
+        return replace(other, terms={term: i for i, term in enumerate(self.terms)}, **self.arrays)
+
+    def save(self, folder: Path) -> None:
+        """Write them with their card."""
+        from safetensors.numpy import save_file
+
+        folder.mkdir(parents=True, exist_ok=True)
+        half = {k: np.ascontiguousarray(v, np.int16 if k == "labels" else np.float16) for k, v in self.arrays.items()}
+        save_file(half, folder / WEIGHTS)
+        (folder / WEIGHTS).chmod(0o644)
+        (folder / CONFIG).write_text(json.dumps({"terms": self.terms}, ensure_ascii=False) + "\n", encoding="utf-8")
+        card = _CARD.format(labels=len(self.arrays["labels"]), terms=len(self.terms))
+        (folder / "README.md").write_text(card, encoding="utf-8")
 
 
 def read_captions(data: Path | None, embedder: Embedder) -> Captions:
@@ -146,48 +180,59 @@ def of_music(caption: str) -> str:
     return " ".join(kept or sentences)
 
 
-def learn(
-    captions: Captions, setting: Setting = Setting(), most: int = TERMS
-) -> tuple[list[str], dict[str, np.ndarray]]:
-    """The readers, as one linear map a kind of input.
+class Reader(NamedTuple):
+    """A linear reader: what it says of every label, standardised over the captions.
 
-    Args:
-        captions: What to learn from.
-        setting: How.
-        most: Terms to keep: those which say most of labels.
-
-    Returns:
-        The terms, and float32 ``idf``, ``by_terms``, ``by_language``, ``bias`` and int64 ``labels`` of
-        :class:`mmbert.retrieval.sound_words.SoundWords`.
+    Attributes:
+        matrix: float32 [d, labels].
+        constant: float32 [labels].
     """
-    weight = np.where(captions.named, setting.names, 1.0).astype(np.float32)
-    terms, idf = vocabulary(captions.texts)
+
+    matrix: np.ndarray
+    constant: np.ndarray
+
+
+def learn(captions: Captions, setting: Setting) -> Learned:
+    """All readers, as one linear map a kind of input. A reader of words without a share knows none."""
+    terms, idf = kept_terms(captions) if setting.terms else ({}, np.zeros(0, np.float32))
     said = tfidf(captions.texts, terms, idf)
-    if len(terms) > most:
-        by_terms, _ = ridge(said, captions.truth, weight, setting.terms_ridge)
-        worth = np.sqrt((said**2).sum(axis=0)) * np.linalg.norm(by_terms, axis=1)
-        kept = np.sort(np.argsort(-worth, kind="stable")[:most])
-        names = list(terms)
-        terms, idf = {names[i]: n for n, i in enumerate(kept)}, idf[kept]
-        said = tfidf(captions.texts, terms, idf)
-    name_vectors = captions.language[captions.named]
-    parts = [
-        (setting.terms, said, *ridge(said, captions.truth, weight, setting.terms_ridge)),
-        (
-            setting.language,
-            captions.language,
-            *ridge(captions.language, captions.truth, weight, setting.language_ridge),
-        ),
-        (setting.cosine, captions.language, name_vectors.T, np.zeros(len(captions.labels), np.float32)),
-    ]
-    maps, bias = [], np.zeros(len(captions.labels))
-    for share, inputs, matrix, constant in parts:
-        found = inputs[~captions.named] @ matrix + constant
-        mean, deviation = found.mean(axis=0), found.std(axis=0)
-        maps.append(share * matrix / deviation)
-        bias += share * (constant - mean) / deviation
-    arrays = {"idf": idf, "by_terms": maps[0], "by_language": maps[1] + maps[2], "bias": bias}
-    return list(terms), {k: v.astype(np.float32) for k, v in arrays.items()} | {"labels": captions.labels}
+    words = taught(captions, said, setting.names, setting.terms_ridge)
+    language = taught(captions, captions.language, setting.names, setting.language_ridge)
+    cosine = by_names(captions)
+    bias = setting.terms * words.constant + setting.language * language.constant + setting.cosine * cosine.constant
+    by_language = setting.language * language.matrix + setting.cosine * cosine.matrix
+    arrays = {"idf": idf, "by_terms": setting.terms * words.matrix, "by_language": by_language, "bias": bias}
+    return Learned(tuple(terms), {k: v.astype(np.float32) for k, v in arrays.items()} | {"labels": captions.labels})
+
+
+def kept_terms(captions: Captions) -> tuple[dict[str, int], np.ndarray]:
+    """The :data:`TERMS` terms that say most of labels where all are read, and how rare each is, float32."""
+    terms, idf = vocabulary(captions.texts)
+    if len(terms) <= TERMS:
+        return terms, idf
+    said = tfidf(captions.texts, terms, idf)
+    by_terms, _ = ridge(said, captions.truth, captions.weights(_KEPT_NAMES), _KEPT_RIDGE)
+    worth = np.sqrt((said**2).sum(axis=0)) * np.linalg.norm(by_terms, axis=1)
+    kept = np.sort(np.argsort(-worth, kind="stable")[:TERMS])
+    names = list(terms)
+    return {names[i]: n for n, i in enumerate(kept)}, idf[kept]
+
+
+def taught(captions: Captions, inputs: np.ndarray, names: float, penalty: float) -> Reader:
+    """Ridge regression of the labels on inputs float32 [texts, d]; arguments as in :class:`Setting`."""
+    return _standard(captions, inputs, *ridge(inputs, captions.truth, captions.weights(names), penalty))
+
+
+def by_names(captions: Captions) -> Reader:
+    """The text model's cosine with the name of each label, untrained."""
+    nought = np.zeros(len(captions.labels), np.float32)
+    return _standard(captions, captions.language, captions.language[captions.named].T, nought)
+
+
+def _standard(captions: Captions, inputs: np.ndarray, matrix: np.ndarray, constant: np.ndarray) -> Reader:
+    found = inputs[~captions.named] @ matrix + constant
+    mean, deviation = found.mean(axis=0), found.std(axis=0)
+    return Reader(matrix / deviation, (constant - mean) / deviation)
 
 
 def vocabulary(texts: Sequence[str]) -> tuple[dict[str, int], np.ndarray]:
@@ -218,19 +263,6 @@ def ridge(inputs: np.ndarray, truth: np.ndarray, weight: np.ndarray, penalty: fl
     return matrix.astype(np.float32), (y_mean - x_mean @ matrix).astype(np.float32)
 
 
-def save(folder: Path, terms: Sequence[str], arrays: dict[str, np.ndarray]) -> None:
-    """Write readers, but not the statistics of sounds."""
-    from safetensors.numpy import save_file
-
-    folder.mkdir(parents=True, exist_ok=True)
-    half = {k: np.ascontiguousarray(v, np.int16 if k == "labels" else np.float16) for k, v in arrays.items()}
-    save_file(half, folder / WEIGHTS)
-    (folder / WEIGHTS).chmod(0o644)
-    (folder / CONFIG).write_text(json.dumps({"terms": list(terms)}, ensure_ascii=False) + "\n", encoding="utf-8")
-    card = _CARD.format(labels=len(arrays["labels"]), terms=len(terms))
-    (folder / "README.md").write_text(card, encoding="utf-8")
-
-
 def _language(embedder: Embedder, texts: Sequence[str]) -> np.ndarray:
     at_once = 64
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # near lengths pad little
@@ -244,9 +276,9 @@ def _main(
 ) -> None:
     """Learn from captions and write the readers."""
     captions = read_captions(data, Embedder.from_pretrained())
-    terms, arrays = learn(captions, Setting())
-    save(out, terms, arrays)
-    typer.echo(f"{out}: {len(terms)} terms, {len(captions.labels)} labels, {len(captions.texts)} texts")
+    learned = learn(captions, Setting())
+    learned.save(out)
+    typer.echo(f"{out}: {len(learned.terms)} terms, {len(captions.labels)} labels, {len(captions.texts)} texts")
 
 
 if __name__ == "__main__":

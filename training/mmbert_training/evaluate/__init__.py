@@ -1,7 +1,7 @@
 """Evaluations: one module each, with ``run(data, weights) -> dict``. The table says which there are.
 
 Those of :data:`WITH_SPLIT` also take ``split``, ``test`` or ``validation``; those of :data:`WITH_QUERIES`
-``queries``, how many questions of each kind to ask at most.
+``queries``, how many questions of each kind to ask at most; those of :data:`WITH_SOUNDS` ``sounds``, a folder.
 """
 
 from __future__ import annotations
@@ -11,6 +11,10 @@ EVALUATIONS: dict[str, tuple[str, str]] = {
     "accompaniment": (
         "mmbert_training.evaluate.accompaniment",
         "Finding what accompanies a melody phrase, by counting notes",
+    ),
+    "audio-tags": (
+        "mmbert_training.evaluate.audio_tags",
+        "What the network hears, against what is known to sound",
     ),
     "calibration": (
         "mmbert_training.evaluate.calibration",
@@ -30,6 +34,10 @@ EVALUATIONS: dict[str, tuple[str, str]] = {
         "Finding another version of a work, against counts of its notes",
     ),
     "octuple": ("mmbert_training.evaluate.octuple", "Round trip of every file through octuples; every loss counted"),
+    "text-to-audio": (
+        "mmbert_training.evaluate.text_to_audio",
+        "Finding recordings by words among 30 open clips, against labels alone",
+    ),
     "text-to-music": (
         "mmbert_training.evaluate.text_to_music",
         "Finding pieces by words, against simple rows and an oracle",
@@ -42,3 +50,4 @@ EVALUATIONS: dict[str, tuple[str, str]] = {
 }
 WITH_SPLIT = ("accompaniment", "melody-completion", "text-to-music")
 WITH_QUERIES = ("tune-finding",)
+WITH_SOUNDS = ("audio-tags",)

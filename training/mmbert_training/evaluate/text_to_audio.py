@@ -1,0 +1,143 @@
+"""Finding recordings by words: the captions of 30 open clips, of which each is the answer to its own.
+
+Nothing is chosen on these clips: what there was to choose was chosen on the development sounds
+(``evaluate.sound_settings``). Every row is a function of the bench, so that others can stand beside these.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmbert.audio.mn04 import Mn04
+from mmbert.embed import Embedder
+from mmbert.errors import DataError
+from mmbert.metrics import bootstrap, standing
+from mmbert.retrieval.sound_words import SoundWords
+from mmbert_training.evaluate.tables import CUTS, differences
+from mmbert_training.hearing import logits
+from mmbert_training.manifest import data_folder
+from mmbert_training.sound_words import Captions, Setting, learn, read_captions
+
+FLOOR = {"r1_clips": 0.17, "r5_clips": 0.43, "r10_clips": 0.63}
+"""What a reader of labels that was chosen without the clips is held to."""
+_COMPARED = (("chosen", "label_names"), ("chosen", "words"))
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recording and what is asked for it."""
+
+    path: Path
+    caption: str
+
+
+class Bench:
+    """Clips and what is known of them before anything is asked.
+
+    Args:
+        clips: Recordings with their captions.
+        embedder: Reads the captions.
+        data: Folder of data zips; None for MMBERT_DATA.
+    """
+
+    def __init__(self, clips: tuple[Clip, ...], embedder: Embedder, data: Path | None) -> None:
+        self.clips, self.embedder, self._data = clips, embedder, data
+        self.captions = [clip.caption for clip in clips]
+
+    @cached_property
+    def logits(self) -> np.ndarray:
+        """Of the named sounds, float32 [clips, 527]."""
+        ear = Mn04.load()
+        return np.stack([logits(clip.path, ear) for clip in self.clips])
+
+    @cached_property
+    def language(self) -> np.ndarray:
+        """The text model's vectors of the captions, float32 [clips, t]."""
+        return self.embedder.language(self.captions)
+
+    @cached_property
+    def learned_from(self) -> Captions:
+        """What the readers of the compared rows are learned from."""
+        return read_captions(self._data, self.embedder)
+
+    def by_sounds(self, reader: SoundWords) -> np.ndarray:
+        """How well clips fit captions by their named sounds, float32 [captions, clips]."""
+        return reader.directions(self.captions, self.language) @ reader.standardised(self.logits).T
+
+    def by_part(self, setting: Setting) -> np.ndarray:
+        """The same by a reader that is made in another way."""
+        return self.by_sounds(learn(self.learned_from, setting).reader(SoundWords.load()))
+
+
+def chance(bench: Bench) -> np.ndarray:
+    """Knows nothing."""
+    return np.zeros((len(bench.clips), len(bench.clips)))
+
+
+def label_names(bench: Bench) -> np.ndarray:
+    """The text model's cosine with the names of labels, untrained."""
+    return bench.by_part(Setting(terms=0, language=0, cosine=1))
+
+
+def words(bench: Bench) -> np.ndarray:
+    """Ridge regression from words and pairs of words alone."""
+    return bench.by_part(Setting(terms=1, language=0, cosine=0))
+
+
+def chosen(bench: Bench) -> np.ndarray:
+    """The readers that are released."""
+    return bench.by_sounds(SoundWords.load())
+
+
+ROWS: dict[str, Callable[[Bench], np.ndarray]] = {
+    "chance": chance, "label_names": label_names, "words": words, "chosen": chosen,
+}  # fmt: skip
+
+
+def run(data: Path | None = None, weights: Path | None = None) -> dict[str, Any]:
+    """All rows.
+
+    Raises:
+        DataError: where the clips or MusicCaps are missing.
+        WeightsError: where the weights are missing.
+    """
+    bench = Bench(open_clips(data), Embedder.from_pretrained(weights), data)
+    return {"clips": len(bench.clips), **table({name: row(bench) for name, row in ROWS.items()}), "floor": FLOOR}
+
+
+def table(scores: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Figures of rows of scores [clips, clips]; every clip is a work of its own."""
+    works = [str(i) for i in range(len(next(iter(scores.values()))))]
+    ranked = {name: standing(s, list(range(len(works)))) for name, s in scores.items()}
+    rows = []
+    for name, where in ranked.items():
+        values = {"mrr": where.reciprocal_rank()} | {f"r@{k}": where.recall_at(k) for k in CUTS}
+        intervals = {key: bootstrap(v, works) for key, v in values.items()}
+        rows.append({"row": name, **{key: str(interval) for key, interval in intervals.items()}})
+    best = ranked["chosen"]
+    figures = {f"r{k}_clips": float(best.recall_at(k).mean()) for k in CUTS}
+    figures["mrr_text_to_audio_labels"] = float(best.reciprocal_rank().mean())
+    return {**figures, "rows": rows, "differences_of_mrr": differences(ranked, works, _COMPARED)}
+
+
+def open_clips(data: Path | None) -> tuple[Clip, ...]:
+    """The evaluation set.
+
+    Raises:
+        DataError: where it is missing.
+    """
+    folder = data_folder(data) / "audio"
+    try:
+        rows = list(csv.DictReader((folder / "clips.csv").read_text(encoding="utf-8").splitlines()))
+    except OSError as e:
+        raise DataError(
+            str(folder / "clips.csv"), f"cannot be read ({e.strerror})", "SOURCES.md says what it is"
+        ) from e
+    return tuple(Clip(folder / "clips" / row["file"], row["caption"]) for row in rows)
