@@ -11,7 +11,7 @@ import typer
 
 from mmbert.console import JsonOption, clean, print_json, stdout_console
 from mmbert.errors import UsageError
-from mmbert_training.evaluate import EVALUATIONS, WITH_QUERIES, WITH_SPLIT
+from mmbert_training.evaluate import EVALUATIONS, WITH_QUERIES, WITH_SPLIT, WITH_WORK
 
 app = typer.Typer(add_completion=False)
 EvaluationSplit = Literal["test", "validation"]
@@ -31,6 +31,10 @@ def evaluate(
         int | None,
         typer.Option(min=1, help=f"Of {', '.join(WITH_QUERIES)}: questions of each kind at most, for a quick look."),
     ] = None,
+    work: Annotated[
+        Path | None,
+        typer.Option(help=f"Of {', '.join(WITH_WORK)}: folder of what a second run need not make again."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run one evaluation."""
@@ -47,6 +51,10 @@ def evaluate(
         if name not in WITH_QUERIES:
             raise UsageError("--queries", f"{name} asks what it asks", f"It is for {', '.join(WITH_QUERIES)}")
         options["queries"] = queries
+    if work is not None:
+        if name not in WITH_WORK:
+            raise UsageError("--work", f"{name} keeps nothing", f"It is for {', '.join(WITH_WORK)}")
+        options["work"] = work
     result = import_module(EVALUATIONS[name][0]).run(data, weights, **options)
     if as_json:
         print_json({"evaluation": name, **result})

@@ -1,7 +1,8 @@
 """Evaluations: one module each, with ``run(data, weights) -> dict``. The table says which there are.
 
 Those of :data:`WITH_SPLIT` also take ``split``, ``test`` or ``validation``; those of :data:`WITH_QUERIES`
-``queries``, how many questions of each kind to ask at most.
+``queries``, how many questions of each kind to ask at most; those of :data:`WITH_WORK` ``work``, a folder of what a
+second run need not make again.
 """
 
 from __future__ import annotations
@@ -11,6 +12,10 @@ EVALUATIONS: dict[str, tuple[str, str]] = {
     "accompaniment": (
         "mmbert_training.evaluate.accompaniment",
         "Finding what accompanies a melody phrase, by counting notes",
+    ),
+    "audio-to-score": (
+        "mmbert_training.evaluate.audio_to_score",
+        "Finding the score that a recording plays, and the recording of a score, by an unseen sound font",
     ),
     "calibration": (
         "mmbert_training.evaluate.calibration",
@@ -40,5 +45,6 @@ EVALUATIONS: dict[str, tuple[str, str]] = {
     ),
     "understanding": ("mmbert_training.evaluate.understanding", "Sentences to the exact set of what was understood"),
 }
-WITH_SPLIT = ("accompaniment", "melody-completion", "text-to-music")
-WITH_QUERIES = ("tune-finding",)
+WITH_SPLIT = ("accompaniment", "audio-to-score", "melody-completion", "text-to-music")
+WITH_QUERIES = ("audio-to-score", "tune-finding")
+WITH_WORK = ("audio-to-score",)
