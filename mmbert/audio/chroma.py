@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmbert.symbolic.keys import KeyEstimate, estimate_key_of_strengths
 from mmbert.symbolic.score import Score
 
 FRAMES_A_SECOND = 2.5
@@ -22,11 +23,12 @@ _WINDOW_S, _HOPS = 0.5, 2  # of a spectrum; spectra a frame
 _LOW, _HIGH = 55.0, 4200.0  # Hz: A1 to C8
 _FINE = 5  # parts of a semitone that are kept apart until the tuning is known
 _AGREEMENT = 0.15  # how far peaks have to agree on a tuning for it to be believed, of 1
+_OPENING_S = 8.0  # that tells of the key more than the rest
 _QUIET = 1e-3  # frames so far below the loudest are silent
 _POWER, _PEAK = 1.0, 0.01  # of a peak's magnitude; peaks so far below the strongest of a spectrum count
 _CORE = 0.6  # semitones beside a pitch at which nothing belongs to it
 _ROUNDING = 1e-6  # parts of a frame that sums of long pieces may be wrong by
-_OVERTONES = (1.0, 0.0, 0.0)  # strength of a note's own pitch class, of its third and of its fifth partial
+_OVERTONES = (1.0, 0.3, 0.15)  # strength of a note's own pitch class, of its third and of its fifth partial
 
 
 def comparable(frames: np.ndarray) -> np.ndarray:
@@ -44,6 +46,16 @@ def stored(strength: np.ndarray) -> np.ndarray:
     root = np.sqrt(strength)
     length = np.linalg.norm(root, axis=1, keepdims=True)
     return np.rint(SCALE * root / np.where(length > 0, length, 1)).astype(np.uint8)
+
+
+def recording_key(frames: np.ndarray) -> KeyEstimate | None:
+    """The key of most of a recording, an estimate; None where nothing has a pitch.
+
+    Args:
+        frames: Stored frames, uint8 [n, 12].
+    """
+    opening = round(_OPENING_S * FRAMES_A_SECOND)
+    return estimate_key_of_strengths((frames.astype(np.float32) / np.float32(SCALE)) ** 2, opening)
 
 
 class Chroma:

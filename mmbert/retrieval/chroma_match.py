@@ -9,7 +9,7 @@ few hundred pieces then exactly.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,13 +17,15 @@ import numpy as np
 
 from mmbert.audio.chroma import FRAMES_A_SECOND, comparable
 
-SPEEDS = np.geomspace(0.8, 1.25, 15)
+SPEEDS = 1.035 ** np.arange(-26.0, 21.0)  # .41 to 1.99; the score's own is one of them
 PART, PARTS = 75, 6  # frames of a query that are compared at once: half a minute; as many parts of it at most
 LEAST = 8  # frames of a query: three seconds
 ROTATIONS = tuple(range(-5, 7))
-_COARSE_SPEEDS = np.geomspace(0.83, 1.2, 5)
-_EXACT, _KEPT = 400_000, 300  # frames of a library that are searched exactly; pieces that a coarse pass leaves
-_GAP = 2 * int(np.ceil(PART * SPEEDS[-1] / 2)) + 2  # frames of silence between pieces: no query reaches two of them
+_COARSE_SPEEDS = 1.1 ** np.arange(-9.0, 8.0)
+_EXACT, _KEPT = 20_000_000, 300  # frames x speeds x rotations that are searched exactly; pieces a coarse pass leaves
+_UNLIKELY = 0.05  # what a query at twice or half the speed of a piece costs; four times as much at four times
+_LONGEST = 94  # frames of a query at any speed: half a minute at 1.25
+_GAP = _LONGEST + 2  # frames of silence between pieces, even: no query reaches two of them
 _FLOOR = 0.25  # of the query's energy: what lies under it counts as no less
 _BLOCK, _TOGETHER = 1024, 32  # frames of a transform; transforms at once
 
@@ -33,8 +35,8 @@ class ChromaMatches:
     """Of each piece of a library the place at which it is most like the query.
 
     Attributes:
-        score: Cosine, -1 to 1, float32 [P]; the mean over the parts of a long query. Two less for pieces that a coarse
-            pass left out.
+        score: Cosine less what an unlikely speed costs, float32 [P], 1 at most; the mean over the parts of a long
+            query. Two less for pieces that a coarse pass left out.
         start_s: Second of the piece at which the query, or the part of it that fits best, begins; float32 [P].
         speed: How many times as fast as the piece the query is, float32 [P].
         rotation: Semitones from the query to the piece, int8 [P].
@@ -110,18 +112,17 @@ class ChromaIndex:
         parts = {at: part for at, part in _parts(query) if np.ptp(part, axis=1).any()}
         if not parts:
             raise ValueError(f"query: of {len(query)} frames, at least {LEAST} with a pitch are needed")
-        if self.n_frames <= _EXACT or len(self) <= _KEPT:
-            return _search(self._line, parts, rotations)
-        asked = [_variants(comparable(_pairs(part)), _COARSE_SPEEDS, rotations) for part in parts.values()]
-        score: np.ndarray = np.stack([self._coarse.best(variants)[0] for variants in asked]).mean(
-            axis=0, dtype=np.float32
-        )
-        chosen = np.sort(np.argpartition(-score, _KEPT)[:_KEPT])
-        found = _search(self._line.some(chosen), parts, rotations)
-        zeros = np.zeros(len(self), np.float32)
-        every = ChromaMatches(score - 2, zeros, zeros + 1, zeros.astype(np.int8), zeros.copy())
-        for name in ("score", "start_s", "speed", "rotation", "part_s"):
-            getattr(every, name)[chosen] = getattr(found, name)
+        if self.n_frames * len(SPEEDS) * len(rotations) <= _EXACT:
+            return _search(self._line, parts, SPEEDS, rotations)
+        halved = {at: _pairs(part) for at, part in parts.items()}
+        every = _search(self._coarse, halved, _COARSE_SPEEDS, rotations)
+        kept = np.argsort(-every.score, kind="stable")[:_KEPT]
+        every.score[:] -= 2
+        for rotation in np.unique(every.rotation[kept]).tolist():
+            chosen = np.sort(kept[every.rotation[kept] == rotation])
+            found = _search(self._line.some(chosen), parts, SPEEDS, (rotation,))
+            for name in ("score", "start_s", "speed", "rotation", "part_s"):
+                getattr(every, name)[chosen] = getattr(found, name)
         return every
 
 
@@ -149,20 +150,23 @@ def _parts(query: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _variants(query: np.ndarray, speeds: np.ndarray, rotations: Sequence[int]) -> list[np.ndarray]:
-    """A query, float32 [n, 12], at each speed, in each rotation."""
-    return [np.roll(paced, r, axis=1) for paced in (at_speed(query, s) for s in speeds) for r in rotations]
+    """A query, float32 [n, 12], at each speed, in each rotation; of a fast one no more than :data:`_LONGEST` frames."""
+    return [np.roll(paced, r, axis=1) for paced in (at_speed(query, s)[:_LONGEST] for s in speeds) for r in rotations]
 
 
-def _search(line: _Line, parts: dict[int, np.ndarray], rotations: Sequence[int]) -> ChromaMatches:
-    """All places, speeds and rotations exactly."""
-    found = [line.best(_variants(comparable(part), SPEEDS, rotations)) for part in parts.values()]
+def _search(
+    line: _Line, parts: Mapping[int, np.ndarray], speeds: np.ndarray, rotations: Sequence[int]
+) -> ChromaMatches:
+    """All places of a line, for parts at its rate."""
+    costs = np.repeat(_UNLIKELY * np.log2(speeds) ** 2, len(rotations))
+    found = [line.best(_variants(comparable(part), speeds, rotations), costs) for part in parts.values()]
     score, start, which = (np.stack(each) for each in zip(*found))
     first, column = score.argmax(axis=0), np.arange(len(line.start))
     speed, rotation = np.divmod(which[first, column], len(rotations))
     return ChromaMatches(
         score.mean(axis=0, dtype=np.float32),
-        (np.maximum(start[first, column], 0) / FRAMES_A_SECOND).astype(np.float32),
-        SPEEDS[speed].astype(np.float32),
+        (np.maximum(start[first, column], 0) / line.rate).astype(np.float32),
+        speeds[speed].astype(np.float32),
         np.asarray(rotations, np.int8)[rotation],
         (np.array(list(parts))[first] / FRAMES_A_SECOND).astype(np.float32),
     )
@@ -182,12 +186,14 @@ class _Line:
         frames: uint8 [M, 12].
         start, length: Of each piece, int64 [P]; starts are even.
         gap: Frames of silence that lie between two pieces at least, before the first, and behind the last.
+        rate: Frames a second.
     """
 
     frames: np.ndarray
     start: np.ndarray
     length: np.ndarray
     gap: int
+    rate: float = FRAMES_A_SECOND
 
     @classmethod
     def of(cls, length: np.ndarray, frames: np.ndarray) -> _Line:
@@ -198,24 +204,24 @@ class _Line:
         return cls(line, start, length, _GAP)
 
     def halved(self) -> _Line:
-        return _Line(_pairs(self.frames), self.start // 2, (self.length + 1) // 2, self.gap // 2)
+        return _Line(_pairs(self.frames), self.start // 2, (self.length + 1) // 2, self.gap // 2, self.rate / 2)
 
     def some(self, pieces: np.ndarray) -> _Line:
         frames = [self.frames[s : s + n] for s, n in zip(self.start[pieces], self.length[pieces])]
         return _Line.of(self.length[pieces], np.concatenate(frames))
 
-    def best(self, queries: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of each piece the best cosine, float32 [P], where its query begins (frames from the piece's first; may lie
-        before it), and which query that is, int64 [P]. Queries are float32 [m, 12], m at most :attr:`gap`."""
-        score, which = self._every_place(queries)
+    def best(self, queries: list[np.ndarray], costs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of each piece the best cosine less its query's cost, float32 [P], where that query begins (frames from the
+        piece's first; may lie before it), and which it is, int64 [P]. Queries are float32 [m, 12], m below the gap."""
+        score, which = self._every_place(queries, costs)
         places = np.empty(len(self.start), np.int64)
         for i, (start, length) in enumerate(zip(self.start.tolist(), self.length.tolist())):
             first = start - self.gap // 2
             places[i] = first + int(score[first : start + max(length, 1)].argmax())
         return score[places], places - self.start, which[places].astype(np.int64)
 
-    def _every_place(self, queries: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Best cosine at every place of the line, float32 [M], and the query that has it, uint16 [M]."""
+    def _every_place(self, queries: list[np.ndarray], costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Best cosine less cost at every place of the line, float32 [M], and the query that has it, uint16 [M]."""
         n, longest = len(self.frames), max(len(q) for q in queries)
         step = _BLOCK - longest
         energy = np.array([np.sum(q.astype(np.float64) ** 2) for q in queries])
@@ -233,9 +239,10 @@ class _Line:
             products = np.fft.rfft(views).transpose(2, 0, 1) @ spectra  # [f, blocks, queries]
             sums: np.ndarray = np.fft.irfft(products.transpose(2, 1, 0), _BLOCK)[:, :, :step].reshape(len(queries), -1)
             total = np.r_[0, np.cumsum(np.einsum("nc,nc->n", frames, frames, dtype=np.float64))]
-            for row, q, e in zip(sums, queries, energy):
-                under = total[len(q) : len(q) + len(row)] - total[: len(row)]
-                np.divide(row, np.sqrt(np.maximum(under, _FLOOR * e)), out=row)
+            for found, q, e, cost in zip(sums, queries, energy, costs.tolist()):
+                under = total[len(q) : len(q) + len(found)] - total[: len(found)]
+                found /= np.sqrt(np.maximum(under, _FLOOR * e))
+                found -= cost
             which[low:high] = sums.argmax(axis=0)[: high - low]
             score[low:high] = sums.max(axis=0)[: high - low]
         return score, which

@@ -76,7 +76,23 @@ def estimate_key(score: Score) -> KeyEstimate | None:
     notes = score.notes[~score.notes["is_drum"]]
     if not len(notes):
         return None
-    evidence = _evidence(notes, score)
+    return _most_believed(_evidence(notes, score))
+
+
+def estimate_key_of_strengths(strengths: np.ndarray, opening: int) -> KeyEstimate | None:
+    """The key of a recording, of which neither bass nor signature is known; None where nothing has a pitch.
+
+    Args:
+        strengths: How strong each pitch class is over time, float [n, 12].
+        opening: How many of the first rows are the opening.
+    """
+    histograms = np.stack([strengths.sum(axis=0), strengths[:opening].sum(axis=0)]).astype(np.float64)
+    if not np.ptp(histograms[0]):
+        return None
+    return _most_believed(np.array([_WHOLE, _OPENING]) @ _fit(histograms) + _MINOR_PRIOR * _MINORS)
+
+
+def _most_believed(evidence: np.ndarray) -> KeyEstimate:
     belief = np.exp(evidence - evidence.max())
     best = int(belief.argmax())
     return KeyEstimate(best % 12, "minor" if _MINORS[best] else "major", float(belief[best] / belief.sum()))

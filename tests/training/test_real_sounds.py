@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from mmbert_training.evaluate.real_sounds import HALVES, check, real_sounds
 
-from mmbert.audio.mn04 import sound_names
+from mmbert.audio.sounds import sound_names
 from mmbert.errors import DataError
 
 ROOT = Path(__file__).parents[2]

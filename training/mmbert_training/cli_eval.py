@@ -11,7 +11,7 @@ import typer
 
 from mmbert.console import JsonOption, clean, print_json, stdout_console
 from mmbert.errors import UsageError
-from mmbert_training.evaluate import EVALUATIONS, WITH_QUERIES, WITH_SOUNDS, WITH_SPLIT
+from mmbert_training.evaluate import EVALUATIONS, WITH_QUERIES, WITH_SOUNDS, WITH_SPLIT, WITH_WORK
 
 app = typer.Typer(add_completion=False)
 EvaluationSplit = Literal["test", "validation"]
@@ -35,6 +35,10 @@ def evaluate(
         Path | None,
         typer.Option(help=f"Of {', '.join(WITH_SOUNDS)}: folder of python -m mmbert_training.evaluate.real_sounds."),
     ] = None,
+    work: Annotated[
+        Path | None,
+        typer.Option(help=f"Of {', '.join(WITH_WORK)}: folder of what a second run need not make again."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run one evaluation."""
@@ -55,6 +59,10 @@ def evaluate(
         if name not in WITH_SOUNDS:
             raise UsageError("--sounds", f"{name} needs no such folder", f"It is for {', '.join(WITH_SOUNDS)}")
         options["sounds"] = sounds
+    if work is not None:
+        if name not in WITH_WORK:
+            raise UsageError("--work", f"{name} keeps nothing", f"It is for {', '.join(WITH_WORK)}")
+        options["work"] = work
     result = import_module(EVALUATIONS[name][0]).run(data, weights, **options)
     if as_json:
         print_json({"evaluation": name, **result})

@@ -1,7 +1,8 @@
 """Evaluations: one module each, with ``run(data, weights) -> dict``. The table says which there are.
 
 Those of :data:`WITH_SPLIT` also take ``split``, ``test`` or ``validation``; those of :data:`WITH_QUERIES`
-``queries``, how many questions of each kind to ask at most; those of :data:`WITH_SOUNDS` ``sounds``, a folder.
+``queries``, how many questions of each kind to ask at most; those of :data:`WITH_SOUNDS` ``sounds``, a folder of real
+recordings; those of :data:`WITH_WORK` ``work``, a folder of what a second run need not make again.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ EVALUATIONS: dict[str, tuple[str, str]] = {
     "audio-tags": (
         "mmbert_training.evaluate.audio_tags",
         "What the network hears, against what is known to sound",
+    ),
+    "audio-to-score": (
+        "mmbert_training.evaluate.audio_to_score",
+        "Finding the score that a recording plays, and the recording of a score, by an unseen sound font",
     ),
     "calibration": (
         "mmbert_training.evaluate.calibration",
@@ -48,6 +53,7 @@ EVALUATIONS: dict[str, tuple[str, str]] = {
     ),
     "understanding": ("mmbert_training.evaluate.understanding", "Sentences to the exact set of what was understood"),
 }
-WITH_SPLIT = ("accompaniment", "melody-completion", "text-to-music")
-WITH_QUERIES = ("tune-finding",)
+WITH_SPLIT = ("accompaniment", "audio-to-score", "melody-completion", "text-to-music")
+WITH_QUERIES = ("audio-to-score", "tune-finding")
 WITH_SOUNDS = ("audio-tags",)
+WITH_WORK = ("audio-to-score",)

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from mmbert.audio.mn04 import Mn04, sound_names
+from mmbert.audio.mn04 import Mn04
+from mmbert.audio.sounds import sound_names
 from mmbert.metrics import bootstrap, standing
 from mmbert.symbolic.score import Part, Score
 from mmbert_training.evaluate.real_sounds import check, real_sounds

@@ -1,0 +1,274 @@
+"""Finding the score that a recording plays, and the recording of a score.
+
+The sound is made: half a minute of a work by a sound font that nothing was chosen or trained with, .8 to 1.25 times as
+fast as the score says. What is searched are the whole scores of all works of the split, one a cluster. That is an easy
+task (it is the candidate's own notes, clean and steady), so harder rows stand beside it, each apart: people's
+performances (ASAP) among their scores, another setting of a folk tune (both research data, SOURCES.md: evaluated with,
+never trained on), other keys, noise in a room.
+
+``--split validation`` renders with the fonts of training: by that alone anything is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from mmbert.audio.chroma import FRAMES_A_SECOND, comparable, score_chroma
+from mmbert.console import progress, warn
+from mmbert.errors import ItemError
+from mmbert.metrics import Standing, standing
+from mmbert.retrieval.chroma_match import ROTATIONS, ChromaIndex
+from mmbert.symbolic.score import Score
+from mmbert_training.evaluate.candidates import TUNES, shuffled
+from mmbert_training.evaluate.rendered import SECONDS, Excerpt, draw, hear
+from mmbert_training.evaluate.tables import figures
+from mmbert_training.evaluate.versions import tunes
+from mmbert_training.manifest import Work, load_item, load_works
+from mmbert_training.rendering import HELD_OUT, TRAIN
+
+HARDER = 200  # questions of a harder row at most
+SHORTEST_TUNE = 10.0  # seconds of sound; what follows is silence
+LENGTHS = (30, 10, 5)  # seconds of a question
+Split = Literal["test", "validation"]
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Recordings of which each plays one of the candidates.
+
+    Attributes:
+        name: Of the set.
+        excerpts: What is heard.
+        heard: Chroma of each, uint8 [n, 12].
+        candidates: Chroma of whole scores, uint8 [n, 12] each.
+        index: Of the candidates.
+        target: int64 [questions].
+        works: Of each question its work cluster.
+    """
+
+    name: str
+    excerpts: tuple[Excerpt, ...]
+    heard: tuple[np.ndarray, ...]
+    candidates: tuple[np.ndarray, ...]
+    index: ChromaIndex
+    target: np.ndarray
+    works: tuple[str, ...]
+
+
+def run(
+    data: Path | None = None,
+    weights: Path | None = None,
+    split: Split = "test",
+    queries: int | None = None,
+    work: Path = Path("runs/audio-to-score"),
+) -> dict[str, Any]:
+    """All sets and rows.
+
+    Args:
+        data: Folder of data zips; None for ``MMBERT_DATA``.
+        weights: Not read yet: no row has any.
+        split: ``validation`` to choose by, with the fonts of training.
+        queries: Questions of each set at most, for a quick look.
+        work: Folder of what was heard; a run that was broken off goes on there.
+
+    Raises:
+        DataError: where the data, FluidSynth or a font are missing.
+    """
+    found: dict[str, Any] = {"split": split}
+    rows: list[dict[str, Any]] = []
+    for asked in _sets(data, split, queries, work):
+        found |= {f"n_queries_{asked.name}": len(asked.excerpts), f"n_candidates_{asked.name}": len(asked.candidates)}
+        for row in ROWS[asked.name]:
+            where, works = row.ranked(asked)
+            values = figures(where, works)
+            rows.append({"set": asked.name, "row": row.name, "queries": len(where), **values})
+            if row.key:
+                found |= {f"{cut.replace('@', '')}_{row.key}": values[cut] for cut in ("r@1", "r@10", "mrr")}
+    return {**found, "rows": rows}
+
+
+# ---- rows: one line each -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to answer.
+
+    Attributes:
+        name: In the table.
+        score: Questions to float64 [questions, candidates].
+        key: Of its figures in JSON, behind ``r1_``, ``r10_`` and ``mrr_``; empty where the table alone has them.
+        swapped: Whether scores ask and recordings are found: the right answer of question i is recording i.
+        shuffled: Whether each question is given the right answer of the next.
+    """
+
+    name: str
+    score: Callable[[Questions], np.ndarray]
+    key: str = ""
+    swapped: bool = False
+    shuffled: bool = False
+
+    def ranked(self, asked: Questions) -> tuple[Standing, tuple[str, ...]]:
+        """Where the right answers stand, and the works that were asked for."""
+        target = np.arange(len(asked.excerpts)) if self.swapped else asked.target
+        return standing(self.score(asked), np.roll(target, 1) if self.shuffled else target), asked.works
+
+
+def by_nothing(asked: Questions) -> np.ndarray:
+    """Chance."""
+    return np.zeros((len(asked.excerpts), len(asked.candidates)))
+
+
+def by_histogram(asked: Questions) -> np.ndarray:
+    """Cosine of the mean frames."""
+    heard, there = (
+        np.stack([comparable(frames).mean(axis=0, dtype=np.float64) for frames in sequences])
+        for sequences in (asked.heard, asked.candidates)
+    )
+    heard, there = (x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12) for x in (heard, there))
+    return heard @ there.T
+
+
+def by_sequence(seconds: int = LENGTHS[0], rotations: Sequence[int] = (0,)) -> Callable[[Questions], np.ndarray]:
+    """The first seconds of each recording, searched in all scores."""
+
+    def score(asked: Questions) -> np.ndarray:
+        first = [frames[: round(seconds * FRAMES_A_SECOND)] for frames in asked.heard]
+        return _found(asked.index, first, rotations)
+
+    return score
+
+
+def by_passage(asked: Questions) -> np.ndarray:
+    """What is written of each passage, searched in all recordings: float64 [questions, questions]."""
+    passages = []
+    for excerpt, target in zip(asked.excerpts, asked.target.tolist()):
+        start, end = excerpt.start, excerpt.start + SECONDS * excerpt.speed
+        passages.append(asked.candidates[target][int(start * FRAMES_A_SECOND) : round(end * FRAMES_A_SECOND)])
+    return _found(ChromaIndex.of(asked.heard), passages, (0,))
+
+
+def _found(index: ChromaIndex, sequences: Sequence[np.ndarray], rotations: Sequence[int]) -> np.ndarray:
+    rows = np.full((len(sequences), len(index)), -1.0)
+    with progress("searching", len(sequences)) as advance:
+        for row, frames in zip(rows, sequences):
+            if frames.size and np.ptp(frames, axis=1).any():  # silence is a wrong answer, not an error
+                row[:] = index.find(frames, rotations=rotations).score
+            advance()
+    return rows
+
+
+_SEQUENCE = Row("chroma sequence, 30 s", by_sequence(), "audio_to_score_chroma_unseen_font")
+_ANY_KEY = Row("chroma sequence, 30 s, twelve rotations", by_sequence(rotations=ROTATIONS))
+_CHANCE = Row("chance", by_nothing)
+_HISTOGRAM = Row("chroma histogram", by_histogram)
+ROWS: dict[str, tuple[Row, ...]] = {
+    "works": (
+        _CHANCE,
+        replace(_SEQUENCE, name="chroma sequence, 30 s, shuffled gold", key="", shuffled=True),
+        replace(_HISTOGRAM, key="audio_to_score_histogram_unseen_font"),
+        _SEQUENCE,
+        *(
+            Row(f"chroma sequence, {s} s", by_sequence(s), f"audio_to_score_chroma_{s}s_unseen_font")
+            for s in LENGTHS[1:]
+        ),
+        _ANY_KEY,
+        Row("score to audio, chroma sequence", by_passage, "score_to_audio_unseen_font", swapped=True),
+    ),
+    "noisy": (
+        _HISTOGRAM,
+        replace(_SEQUENCE, key="audio_to_score_noisy"),
+        *(Row(f"chroma sequence, {s} s", by_sequence(s), f"audio_to_score_noisy_{s}s") for s in LENGTHS[1:]),
+    ),
+    "transposed": (replace(_SEQUENCE, key=""), replace(_ANY_KEY, key="audio_to_score_transposed")),
+    "performances": (_CHANCE, _HISTOGRAM, replace(_SEQUENCE, key="audio_to_score_performance"), _ANY_KEY),
+    "settings": (_CHANCE, _HISTOGRAM, replace(_SEQUENCE, key="audio_to_score_another_edition"), _ANY_KEY),
+}
+
+
+# ---- sets ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Played:
+    """A score that is rendered: which candidate it is, and of which work."""
+
+    score: Score
+    target: int
+    cluster: str
+
+
+def _sets(data: Path | None, split: Split, queries: int | None, work: Path) -> Iterator[Questions]:
+    """The sets, each made when its turn comes."""
+
+    def asked(name: str, excerpts: Sequence[Excerpt], played: Mapping[str, _Played]) -> Questions:
+        heard = hear(excerpts, {i: p.score for i, p in played.items()}, work)
+        target = np.array([played[e.work].target for e in excerpts])
+        works = tuple(played[e.work].cluster for e in excerpts)
+        return Questions(name, tuple(excerpts), tuple(heard), candidates, index, target, works)
+
+    harder = min(queries or HARDER, HARDER)
+    works = _read(_one_a_cluster(w for w in load_works(data) if w.split == split))
+    played = {w.id: _Played(score, i, w.cluster) for i, (w, score) in enumerate(works)}
+    candidates = tuple(score_chroma(score) for _, score in works)
+    index = ChromaIndex.of(candidates)
+    drawn = _draw(played, split)
+    yield asked("works", drawn[:queries], played)
+    yield asked("noisy", [replace(e, condition="noisy") for e in drawn[:harder]], played)
+    moved = (draw(e.work, played[e.work].score, e.font, transposed=True) for e in drawn[:harder])
+    yield asked("transposed", [e for e in moved if e], played)
+
+    # Nothing here learns from performances, so those of works to train on are asked too: of test works there are 15.
+    human = [w for w in load_works(data, ("asap",)) if (w.split == "validation") == (split == "validation")]
+    written = _read(w for w in human if not w.row["same_as"])
+    place = {w.id: len(works) + i for i, (w, _) in enumerate(written)}
+    performed = _read(w for w in human if w.row["same_as"] in place)
+    played = {w.id: _Played(score, place[w.row["same_as"]], w.cluster) for w, score in performed}
+    candidates = (*candidates, *(score_chroma(score) for _, score in written))
+    index = ChromaIndex.of(candidates)
+    yield asked("performances", _draw(played, split, speeds=(1.0, 1.0))[:harder], played)
+
+    settings = tunes((w for w in load_works(data, (TUNES,)) if w.split == split), ("score",))
+    pairs = [(q.item.score, c) for q, c in zip(settings.questions, settings.works) if q.item.score]
+    played = {cluster: _Played(score, i, cluster) for i, (score, cluster) in enumerate(pairs)}
+    candidates = tuple(score_chroma(c.item.score) for c in settings.candidates if c.item.score)
+    index = ChromaIndex.of(candidates)
+    yield asked("settings", _draw(played, split, shortest=SHORTEST_TUNE)[:harder], played)
+
+
+def _draw(played: Mapping[str, _Played], split: Split, **how: Any) -> list[Excerpt]:
+    """Excerpts in the order of the SHA-256 of their ids."""
+    drawn: list[Excerpt] = []
+    for i in shuffled(played):
+        # One in four of the fonts of training is the second, which takes ten times as long to load.
+        font = HELD_OUT if split == "test" else TRAIN[len(drawn) % 4 == 3]
+        excerpt = draw(i, played[i].score, font, **how)
+        if excerpt:
+            drawn.append(excerpt)
+    return drawn
+
+
+def _one_a_cluster(works: Iterable[Work]) -> list[Work]:
+    first: dict[str, Work] = {}
+    for work in sorted(works, key=lambda w: w.id):
+        first.setdefault(work.cluster, work)
+    return list(first.values())
+
+
+def _read(works: Iterable[Work]) -> list[tuple[Work, Score]]:
+    """Works with their notes; one without a pitch is left out, one that cannot be read is left out and said."""
+    found = []
+    for work in works:
+        try:
+            score = load_item(work).score
+        except ItemError as e:
+            warn(f"{work.id} is left out: {e}")
+            continue
+        if score is not None and not score.notes["is_drum"].all():
+            found.append((work, score))
+    return found
