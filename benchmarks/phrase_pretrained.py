@@ -20,7 +20,7 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ from mmbert.console import print_json, stdout_console
 from mmbert.metrics import paired_bootstrap
 from mmbert.model import MmbertModel
 from mmbert.model.checkpoint import default_weights
+from mmbert.model.pair_scorer import PairScorer
 from mmbert.model.phrase_model import PhraseModel
 from mmbert.symbolic.octuple_vocabulary import (
     LONGEST_BAR,
@@ -57,11 +58,11 @@ from mmbert.symbolic.phrases import DURATION, ONSET, PITCH, TASKS, UNIT, PhraseT
 from mmbert.symbolic.windows import WINDOW_BARS
 from mmbert.types import Stream
 
-STEPS = {"completion": 250, "accompaniment": 120}
+STEPS = {"completion": 140, "accompaniment": 60}
 EQUAL_TIME = {"completion": 5.0, "accompaniment": 3.9}  # steps of the pair scorer in the time of one of these
 LISTS, RATE, DECAY = 8, 5e-4, 0.02
 SHOWN = (0, 1, 5, 9, 10, 11)  # of a list of 13: the right one, one of its work, one near, three at random
-QUERIES = 80  # of each source, evenly spaced, so that all works have some
+QUERIES = 60  # of each source, evenly spaced, so that all works have some
 MOST_NOTES = 112  # of a sequence; the rest is left out
 PROGRAMS = {"melody": 80, "accompaniment": 0}
 VELOCITY, BPM = 20, 120.0
@@ -142,18 +143,19 @@ class Together(nn.Module):
         return torch.cat(said).float()[back].view(documents.shape)
 
 
-def taught(found: WorkPhrases, task: Task, pretrained: bool, seed: int, steps: int) -> Together:
+def taught(
+    examples: Examples, onsets: tuple[np.ndarray, np.ndarray], pretrained: bool, seed: int, steps: int
+) -> Together:
     """The scorer, taught by a softmax over lists."""
     torch.manual_seed(seed)
     released = MmbertModel.from_pretrained(default_weights())
     scorer = Together(released if pretrained else MmbertModel(released.config))
-    examples, onsets = Examples.of(found, task), onsets_of(found.table, task)
 
     def loss_of(rng: np.random.Generator) -> Tensor:
         query, answer = examples.draw(rng, LISTS)
         documents, there = (x[:, SHOWN] for x in lists(rng, examples, onsets, query, answer))
         with half_precision():
-            said = scorer.of_rows(found.table, task, query, documents)
+            said = scorer.of_rows(examples.found.table, examples.task, query, documents)
         sums = said.masked_fill(torch.from_numpy(~there), -1e4)
         return F.cross_entropy(sums, torch.zeros(len(query), dtype=torch.long))
 
@@ -173,43 +175,60 @@ def scores(scorer: Together, table: PhraseTable, task: Task, queries: np.ndarray
     return np.where(documents >= 0, np.concatenate(out), 0)
 
 
-def some_of(candidates: Candidates) -> Candidates:
-    """Evenly spaced queries with their short lists."""
-    rows = np.unique(np.linspace(0, len(candidates.queries) - 1, QUERIES).astype(np.int64))
-    few = {name: candidates.lists[name][rows] for name in SETS}
-    return Candidates(candidates.queries[rows], candidates.answers[rows], few, candidates.open[rows])
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Some questions of one source."""
+
+    source: str
+    phrases: WorkPhrases
+    candidates: Candidates
 
 
-def run(found: WorkPhrases, task: Task, seed: int, steps: int, data: Path | None) -> dict[str, Any]:
-    """Teach all of one seed and measure them."""
-    scorers: dict[str, Together] = {}
-    seconds: dict[str, float] = {}
+def questions(task: Task, data: Path | None) -> list[Asked]:
+    """Evenly spaced queries of every source's validation works, with their short lists."""
+    out = []
+    for source in SOURCES:
+        phrases, every = load_asked(task, source, data, "validation")
+        rows = np.unique(np.linspace(0, len(every.queries) - 1, QUERIES).astype(np.int64))
+        lists_ = {name: every.lists[name][rows] for name in SETS}
+        out.append(
+            Asked(source, phrases, Candidates(every.queries[rows], every.answers[rows], lists_, every.open[rows]))
+        )
+    return out
+
+
+def run(examples: Examples, seed: int, steps: int, asked: list[Asked], compared: bool) -> dict[str, Any]:
+    """Teach those of one seed and measure them; with the pair scorers where they are compared."""
+    taken: dict[str, dict[str, float]] = {}
+    together: dict[str, Together] = {}
+    found, task = examples.found, examples.task
+    onsets = onsets_of(found.table, task)
     for name in ("pretrained", "scratch"):
         began = time.process_time()
-        scorers[name] = taught(found, task, name == "pretrained", seed, steps)
-        seconds[name] = time.process_time() - began
-    as_many = round(steps * EQUAL_TIME[task])
-    began = time.process_time()
-    relations = pair_scorers.train(found, task, seed, replace(pair_scorers.HOW[task], steps=as_many))
-    seconds["relations"] = time.process_time() - began
-    released = PhraseModel.from_pretrained().pairs[task]
+        together[name] = taught(examples, onsets, name == "pretrained", seed, steps)
+        taken[name] = {"steps": steps, "seconds": round(time.process_time() - began)}
+    pairs: dict[str, PairScorer] = {}
+    if compared:
+        as_many = round(steps * EQUAL_TIME[task])
+        began = time.process_time()
+        pairs["relations"] = pair_scorers.train(found, task, seed, replace(pair_scorers.HOW[task], steps=as_many))
+        taken["relations"] = {"steps": as_many, "seconds": round(time.process_time() - began)}
+        pairs["relations, released"] = PhraseModel.from_pretrained().pairs[task]
     measured = []
-    for source in SOURCES:
-        phrases, candidates = load_asked(task, source, data, "validation")
-        candidates, table = some_of(candidates), phrases.table
+    for one in asked:
+        candidates, table = one.candidates, one.phrases.table
         for name in SETS:
             shown = candidates.lists[name]
-            said = {k: scores(s, table, task, candidates.queries, shown) for k, s in scorers.items()}
-            said["relations"] = pair_scores(relations, table, candidates.queries, shown)
-            said["relations, released"] = pair_scores(released, table, candidates.queries, shown)
-            both = (said["pretrained"], said["relations"])
-            said["pretrained + relations"] = np.sum([_standard(s, shown >= 0) for s in both], axis=0)
+            said = {k: scores(s, table, task, candidates.queries, shown) for k, s in together.items()}
+            said |= {k: pair_scores(s, table, candidates.queries, shown) for k, s in pairs.items()}
+            if compared:
+                both = (said["pretrained"], said["relations"])
+                said["pretrained + relations"] = np.sum([_standard(s, shown >= 0) for s in both], axis=0)
             which, standings = ranks({k: _as_they_are(s, candidates) for k, s in said.items()}, candidates, name)
-            works = phrases.cluster[candidates.queries[which]].tolist()
-            found_ = {k: np.round(s.reciprocal_rank(), 4).tolist() for k, s in standings.items()}
-            measured.append({"source": SHORT[source], "set": name, "works": works, "reciprocal_ranks": found_})
-    taken = {"seconds": {k: round(v) for k, v in seconds.items()}, "steps": steps, "relations_steps": as_many}
-    return {"task": task, "seed": seed, **taken, "measured": measured}
+            works = one.phrases.cluster[candidates.queries[which]].tolist()
+            ranked = {k: np.round(s.reciprocal_rank(), 4).tolist() for k, s in standings.items()}
+            measured.append({"source": SHORT[one.source], "set": name, "works": works, "reciprocal_ranks": ranked})
+    return {"task": task, "seed": seed, "taken": taken, "measured": measured}
 
 
 def _standard(said: np.ndarray, there: np.ndarray) -> np.ndarray:
@@ -231,7 +250,7 @@ def table_of(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         ranked = [r["measured"][i]["reciprocal_ranks"] for r in runs]
         line: dict[str, Any] = {"source": place["source"], "set": place["set"]}
         for row in ROWS:
-            means = [float(np.mean(r[row])) for r in ranked]
+            means = [float(np.mean(r[row])) for r in ranked if row in r]
             line[row] = {"mean": float(np.mean(means)), "spread": float(np.ptp(means))}
         gains = [np.mean(r["pretrained"]) - np.mean(r["scratch"]) for r in ranked]
         begun, anew = (np.mean([r[row] for r in ranked], axis=0) for row in ("pretrained", "scratch"))
@@ -257,17 +276,20 @@ def main() -> int:
     found: WorkPhrases | None = None
     told: dict[str, Any] = {}
     for task in args.tasks:
+        asked: list[Asked] = []
+        examples: Examples | None = None
         runs = []
         for seed in args.seeds:
             path = args.out / f"{task}-{seed}.json"
             if not path.exists():
-                found = found or load_phrases(args.pack)
                 print(f"{task}, seed {seed}", file=sys.stderr)
-                made = run(found, task, seed, args.steps or STEPS[task], args.data)
+                found = found or load_phrases(args.pack)
+                asked = asked or questions(task, args.data)
+                examples = examples or Examples.of(found, task)
+                made = run(examples, seed, args.steps or STEPS[task], asked, seed == args.seeds[0])
                 path.write_text(json.dumps(made) + "\n")
             runs.append(json.loads(path.read_text()))
-        taken = [{k: r[k] for k in ("seed", "seconds", "steps", "relations_steps")} for r in runs]
-        told[task] = {"runs": taken, "map": table_of(runs)}
+        told[task] = {"runs": [{"seed": r["seed"], **r["taken"]} for r in runs], "map": table_of(runs)}
     if args.json:
         print_json(told)
         return 0
