@@ -230,8 +230,8 @@ class _Line:
             sums = np.fft.irfft(products.transpose(2, 1, 0), _BLOCK)[:, :, :step].reshape(len(queries), -1)
             total = np.r_[0, np.cumsum(np.einsum("nc,nc->n", frames, frames, dtype=np.float64))]
             for found, q, e, cost in zip(sums, queries, energy, costs.tolist()):
-                under = total[len(q) : len(q) + len(found)] - total[: len(found)]
-                found /= np.sqrt(np.maximum(under, _FLOOR * e))
+                under = (total[len(q) : len(q) + len(found)] - total[: len(found)]).astype(np.float32)
+                found /= np.sqrt(np.maximum(under, np.float32(_FLOOR * e)))
                 found -= cost
             which[low:high] = sums.argmax(axis=0)[: high - low]
             score[low:high] = sums.max(axis=0)[: high - low]
