@@ -89,7 +89,29 @@ def run(
             rows.append({"set": asked.name, "row": row.name, "queries": len(where), **values})
             if row.key:
                 found |= {f"{cut.replace('@', '')}_{row.key}": values[cut] for cut in ("r@1", "r@10", "mrr")}
+        if asked.name == "works":
+            found["checks"] = checks(scores[_SEQUENCE.score], asked.target)
     return {**found, "rows": rows}
+
+
+def checks(scores: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    """What a figure near 1 has to stand: that scores differ, and by how much the right answer leads or lags.
+
+    Args:
+        scores: float64 [questions, candidates], finite.
+        target: int [questions].
+    """
+    every = np.arange(len(target))
+    others = scores.copy()
+    others[every, target] = -np.inf
+    margin = scores[every, target] - others.max(axis=1)
+    return {
+        "distinct_scores_of_a_question_at_least": float(min(len(np.unique(row)) for row in scores)),
+        "median_margin_to_the_next": float(np.median(margin)),
+        "tenth_lowest_percent_of_margins": float(np.percentile(margin, 10)),
+        "median_score_of_the_right": float(np.median(scores[every, target])),
+        "median_score_of_others": float(np.median(scores)),
+    }
 
 
 # ---- rows: one line each -------------------------------------------------------------------------------
