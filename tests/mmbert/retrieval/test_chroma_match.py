@@ -1,0 +1,124 @@
+"""A sequence finds itself: from any start, at another speed, in another key, in small and large libraries."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmbert.audio.chroma import FRAMES_A_SECOND, comparable, stored
+from mmbert.retrieval import chroma_match
+from mmbert.retrieval.chroma_match import LEAST, PART, ROTATIONS, SPEEDS, ChromaIndex, at_speed
+
+
+def sequence(rng, n, held=5):
+    """Chords of three pitch classes that are held for some frames."""
+    chords = np.zeros((n // held + 1, 12))
+    for chord in chords:
+        chord[rng.choice(12, 3, replace=False)] = rng.uniform(0.5, 1.5, 3)
+    return stored(np.repeat(chords, held, axis=0)[:n])
+
+
+def as_heard(frames, speed, rotation=0):
+    """What a recording of some frames would give that plays so much faster, in another key."""
+    return stored(np.roll(at_speed(frames.astype(np.float32) ** 2, 1 / speed), rotation, axis=1))
+
+
+@pytest.fixture(scope="module")
+def library():
+    rng = np.random.default_rng(1)
+    return [sequence(rng, int(n)) for n in rng.integers(100, 400, 30)]
+
+
+@pytest.fixture(scope="module")
+def index(library):
+    return ChromaIndex.of(library)
+
+
+@settings(deadline=None, max_examples=25)
+@given(piece=st.integers(0, 29), begin=st.floats(0, 1), length=st.integers(25, PART), speed=st.floats(0.82, 1.22))
+def test_a_sequence_finds_itself_at_another_speed_and_start(index, library, piece, begin, length, speed):
+    frames = library[piece]
+    start = int(begin * max(0, len(frames) - length * speed))
+    query = as_heard(frames[start : start + round(length * speed)], speed)
+    found = index.find(query)
+    assert found.score.argmax() == piece
+    assert found.start_s[piece] == pytest.approx(start / FRAMES_A_SECOND, abs=2)
+    assert found.speed[piece] == pytest.approx(speed, rel=0.08)
+    assert found.rotation.tolist() == [0] * 30
+
+
+@pytest.mark.parametrize("rotation", ROTATIONS)
+def test_in_another_key_it_needs_rotations(index, library, rotation):
+    query = as_heard(library[7][20:90], 1.0, -rotation)
+    found = index.find(query, rotations=ROTATIONS)
+    assert found.score.argmax() == 7
+    assert found.score[7] > 0.95
+    assert found.rotation[7] == rotation
+    if rotation:
+        assert index.find(query).score[7] < 0.8
+
+
+def test_scores_are_those_of_a_slow_search(library):
+    query = library[3][11:60]
+    found = ChromaIndex.of(library[:5]).find(query, rotations=(0, 3))
+    for piece, frames in enumerate(library[:5]):
+        padded = comparable(np.pad(frames, ((200, 200), (0, 0))))
+        best = -1.0
+        for speed in SPEEDS:
+            for rotation in (0, 3):
+                q = np.roll(at_speed(comparable(query), speed), rotation, axis=1)
+                for at in range(200 - 40, 200 + len(frames)):
+                    under = padded[at : at + len(q)]
+                    energy = max(np.sum(under**2), 0.25 * np.sum(q**2))
+                    best = max(best, np.sum(q * under) / np.sqrt(np.sum(q**2) * energy))
+        assert found.score[piece] == pytest.approx(best, abs=1e-5)
+
+
+def test_a_large_library_is_searched_coarsely_first_with_the_same_best(library, monkeypatch):
+    rng = np.random.default_rng(2)
+    exact = ChromaIndex.of(library)
+    queries = [as_heard(library[i][10:85], float(rng.uniform(0.85, 1.18)), 2) for i in range(0, 30, 5)]
+    wanted = [exact.find(q, rotations=ROTATIONS) for q in queries]
+    monkeypatch.setattr(chroma_match, "_EXACT", 0)
+    monkeypatch.setattr(chroma_match, "_KEPT", 6)
+    for query, want in zip(queries, wanted):
+        got = ChromaIndex.of(library).find(query, rotations=ROTATIONS)
+        assert got.score.argmax() == want.score.argmax()
+        kept = got.score > -1
+        assert kept.sum() == 6
+        for name in ("score", "start_s", "speed", "rotation", "part_s"):
+            assert getattr(got, name)[kept] == pytest.approx(getattr(want, name)[kept], abs=1e-5)
+        assert (got.score[~kept] < got.score[kept].min()).all()
+
+
+def test_a_long_query_is_asked_in_parts(index, library):
+    longest = max(range(30), key=lambda i: len(library[i]))
+    found = index.find(library[longest])
+    assert found.score.argmax() == longest
+    assert found.score[longest] > 0.95
+    assert found.start_s[longest] == pytest.approx(found.part_s[longest], abs=1)
+
+
+def test_a_query_longer_than_a_piece_finds_it(library):
+    short = library[4][50:80]
+    found = ChromaIndex.of([*library[:4], short]).find(library[4][40 : 40 + PART])
+    assert found.score.argmax() == 4
+
+
+def test_pieces_without_frames_and_libraries_without_pieces(library):
+    nothing = np.zeros((0, 12), np.uint8)
+    found = ChromaIndex.of([nothing, library[0], nothing]).find(library[0][:50])
+    assert found.score.argmax() == 1
+    assert np.isfinite(found.score).all()
+    assert len(ChromaIndex.of([]).find(library[0])) == 0
+
+
+@pytest.mark.parametrize("query", [np.zeros((LEAST - 1, 12), np.uint8), np.full((50, 12), 73, np.uint8)])
+def test_too_short_and_without_pitch_are_refused(index, query):
+    with pytest.raises(ValueError, match="at least 8"):
+        index.find(query)
+
+
+def test_lengths_must_fit(library):
+    with pytest.raises(ValueError, match="sum to 5"):
+        ChromaIndex(np.array([2, 3]), library[0])
