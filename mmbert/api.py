@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mmbert.errors import ItemError, LibraryError, UsageError
+from mmbert.retrieval.chroma_match import ChromaIndex
 from mmbert.retrieval.complete import open_phrases, suggest
 from mmbert.retrieval.conditions import all_of, allowed, checked_modality
 from mmbert.retrieval.describe import LIMIT, Subject, describe
 from mmbert.retrieval.example import Like, read_example, read_item
+from mmbert.retrieval.heard_words import HeardSounds
 from mmbert.retrieval.melody_query import AskedMelody, notice, read_melody
 from mmbert.retrieval.names import Names, names_of
 from mmbert.retrieval.order import checked_order
 from mmbert.retrieval.phrase_index import PhraseIndex
+from mmbert.retrieval.same_music import read_sounding, search_same
 from mmbert.retrieval.search import search
 from mmbert.retrieval.suggestions import Accompaniments, Arranged, Continuations
 from mmbert.retrieval.tune_index import TuneIndex
@@ -164,6 +167,14 @@ class Library:
         return TuneIndex(*self.generation.melodies())
 
     @cached_property
+    def _sounds(self) -> HeardSounds | None:
+        return HeardSounds.of(self.generation)
+
+    @cached_property
+    def _chroma(self) -> ChromaIndex:
+        return ChromaIndex(*self.generation.chroma())
+
+    @cached_property
     def _phrases(self) -> PhraseIndex:
         return PhraseIndex(*self.generation.phrase_heads())
 
@@ -226,6 +237,7 @@ class Library:
             modality=modality,
             folder=folder,
             order=checked_order(order),
+            sounds=self._sounds if query.meaning else None,
         )
 
     def find_tune(
@@ -261,6 +273,43 @@ class Library:
         tune = read_tune(melody) if melody is not None else checked_tune(typed_notes(notes or ""))
         query = tune_query(all_of(where), _shown(melody), notes or "")
         return search_tune(self.generation, self._tunes, tune, query, limit=limit, folder=folder)
+
+    def find_same(
+        self,
+        like: Like,
+        *,
+        where: str | Sequence[str | Condition] = (),
+        modality: Kind | None = None,
+        folder: str | None = None,
+        limit: int = 10,
+    ) -> Answer:
+        """Find the scores of a recording, the recordings of a score: pieces of the same notes, in any key.
+
+        They may be played at .8 to 1.25 times the speed.
+
+        Args:
+            like: A file (its first piece), an :class:`~mmbert.types.Item`, or the id of a piece. It is not among its
+                own hits.
+            where: Conditions that must hold.
+            modality: Only ``score`` or ``recording``.
+            folder: Only pieces whose file lies in this folder, or deeper.
+            limit: Hits wanted. Versions of one piece share a hit.
+
+        Returns:
+            Hits of type :class:`~mmbert.types.TuneHit`, best first; each begins where what was given does.
+
+        Raises:
+            UsageError: there is no such file, or it holds nothing with a pitch.
+            ItemError: the file cannot be read.
+            LibraryError: the library was built before recordings were compared with scores.
+        """
+        if limit < 1:
+            raise UsageError("limit", f"is {limit}", "Ask for at least one hit")
+        sounding = read_sounding(like, self.generation, self._chroma)
+        conditions = all_of(where)
+        return search_same(
+            self.generation, self._chroma, sounding, conditions, limit=limit, modality=modality, folder=folder
+        )
 
     def complete(
         self,

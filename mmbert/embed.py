@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -17,13 +18,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmbert.audio.ears import Ears
+from mmbert.audio.listen import Listener
 from mmbert.errors import ItemError, MissingExtraError, WeightsError
 from mmbert.facets import TOKENS
 from mmbert.model import MmbertModel, checkpoint
 from mmbert.model.config import PIECE_BARS
 from mmbert.model.facets import facet_ids
 from mmbert.model.phrase_model import PhraseModel
-from mmbert.prepare import Prepared, prepare
+from mmbert.prepare import Prepared, prepare, prepare_heard
 from mmbert.retrieval.calibrate import Calibration
 from mmbert.retrieval.describe import LIMIT, Subject, Vocabulary, describe
 from mmbert.symbolic.octuple import PAD_ID
@@ -61,8 +64,10 @@ class Embedder:
         self.batch_size = batch_size
         self.fingerprint = checkpoint.fingerprint(model.config, model.state_dict())
         self.dim = model.config.out_dim
-        kinds: tuple[Kind, ...] = ("score", "recording", "text")
-        self.kinds: frozenset[str] = frozenset(kind for kind in kinds if kind in model.config.modalities)
+        kinds: tuple[Kind, ...] = ("score", "text")
+        # A recording's facts are heard by a network of their own: every model can embed them.
+        self.kinds: frozenset[str] = frozenset(k for k in kinds if k in model.config.modalities) | {"recording"}
+        self._ears = Ears(self.device)
         self.seconds = {"facets": 0.0, "encode": 0.0, "forward": 0.0}
         self.calibration: Calibration | None = None
         self._text: TextEncoder | None = None
@@ -98,7 +103,7 @@ class Embedder:
         ready: list[Prepared | ItemError] = []
         for item in items:
             try:
-                prepared = prepare(item, self.kinds)
+                prepared = prepare(item, self.kinds) if item.kind != "recording" else self._listen(item)
             except ItemError as e:
                 ready.append(e)
                 continue
@@ -108,12 +113,28 @@ class Embedder:
         done = iter(self.embed_prepared([p for p in ready if isinstance(p, Prepared)]))
         return [p if isinstance(p, ItemError) else next(done) for p in ready]
 
+    def hear(self, mel: np.ndarray) -> np.ndarray:
+        """Log-mel frames float16 [n, 128] of a recording (:class:`mmbert.audio.listen.Listener`) to states, float16
+        [seconds, 384].
+
+        Raises:
+            WeightsError: where the network that hears is missing or damaged.
+        """
+        return self._ears.network.hear(mel)
+
+    def _listen(self, item: Item) -> Prepared:
+        assert item.recording is not None
+        listener = Listener(item.recording)
+        states = [self.hear(mel) for mel in listener.parts()]
+        return replace(prepare_heard(item, listener.facts()), states=np.concatenate(states))
+
     def embed_prepared(self, ready: Sequence[Prepared]) -> list[Embedded | ItemError]:
         """One result a piece, in order: its vectors, or why it has none."""
         with self._timed("forward"), torch.inference_mode():
-            music = _groups([p for p in ready if not p.chunks])
+            music = _groups([p for p in ready if p.item.kind == "score"])
             forward = (result for group in music for result in self._forward(group))
-            return [self._read(p) if p.chunks else next(forward) for p in ready]
+            other = {"text": self._read, "recording": self._heard}
+            return [other[p.item.kind](p) if p.item.kind in other else next(forward) for p in ready]
 
     def piece_rows(self, ready: Sequence[Prepared], choices: Sequence[Collection[Modality]]) -> np.ndarray:
         """Rows of pieces from some of their streams, to see what each stream knows.
@@ -267,6 +288,14 @@ class Embedder:
             return ItemError(str(p.item.source.path), fault, e.hint, code="E_MISSING_EXTRA", stage="embed")
         piece = (mean / max(float(np.linalg.norm(mean)), 1e-9)).astype(np.float32)
         return _checked(p, piece, np.zeros((0, self.dim), np.float32))
+
+    def _heard(self, p: Prepared) -> Embedded | ItemError:
+        """A recording and its windows, by the facts that are heard in them."""
+        own = self._ears.recording(p)
+        ids = [facet_ids(facets) for facets in (own.facets, *own.windows)]
+        rows = self._vectors([self.model.encode_facets(ids)])
+        result = _checked(replace(p, facets=own.facets), rows[0], rows[1:])
+        return result if isinstance(result, ItemError) else replace(result, heard=own.logits, chroma=p.chroma)
 
     def _bars(self, group: Sequence[Prepared]) -> Tensor:
         """States [bars of all pieces, d]; passages in batches of near lengths."""

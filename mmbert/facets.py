@@ -56,6 +56,8 @@ FACETS: dict[str, Fact] = {
     "pitch_low": Fact("Lowest", "number"),
     "pitch_high": Fact("Highest", "number"),
     "velocity_mean": Fact("Velocity", "number"),
+    "loudness_db": Fact("Loudness", "number", "dB", 1),
+    "sounds": Fact("Sounds", "list"),
     "form": Fact("Form", "category"),
     "title": Fact("Title", "text"),
     "composer": Fact("Composer", "text"),

@@ -1,14 +1,16 @@
-"""An item made ready for the model: its facets, and its notes as octuples or its words as passages. No torch, so that
-any process can do it."""
+"""An item made ready for the model: its facets, and its notes as octuples, its words as passages or its sound as it was
+heard. No torch, so that any process can do it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from mmbert.audio.listen import SoundFacts
+from mmbert.audio.windows import search_windows as sound_windows
 from mmbert.errors import ItemError
 from mmbert.items.limits import LIMITS
 from mmbert.symbolic.facets import score_facets
@@ -18,7 +20,10 @@ from mmbert.symbolic.windows import FREE_BAR_S, passages, search_windows, timeli
 from mmbert.text.chunks import chunks
 from mmbert.types import Facets, Item, Place
 
+STATE = 384  # numbers that a second of sound is to the network
 _BAR = FIELDS.index("bar")
+_NO_TOKENS = np.zeros((0, len(FIELDS)), np.int16)
+_NO_LENGTHS, _NO_SPANS = np.zeros(0, np.int32), np.zeros((0, 3), np.int32)
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class Prepared:
         spans: int32 [places, 3]: number of the place's first bar; which bars it holds, from and up to.
         seconds: What measuring (``facets``) and encoding (``encode``) took.
         chunks: Passages of a text, at most ``LIMITS.text_chunks``; empty for music.
+        states: Of a recording, what the network heard: float16 [seconds, 384]. It is filled in where the network is.
+        chroma: Of a recording, uint8 [n, 12] (:mod:`mmbert.audio.chroma`).
     """
 
     item: Item
@@ -48,6 +55,8 @@ class Prepared:
     spans: np.ndarray
     seconds: tuple[float, float]
     chunks: tuple[str, ...] = ()
+    states: np.ndarray = field(default_factory=lambda: np.zeros((0, STATE), np.float16))
+    chroma: np.ndarray = field(default_factory=lambda: np.zeros((0, 12), np.uint8))
 
     @property
     def n_notes(self) -> int:
@@ -56,7 +65,7 @@ class Prepared:
 
 
 def prepare(item: Item, kinds: Collection[str]) -> Prepared:
-    """Measure and encode a piece.
+    """Measure and encode a score or a text. A recording is heard first: :func:`prepare_heard`.
 
     Args:
         item: A piece with what it holds.
@@ -95,9 +104,22 @@ def _text(item: Item) -> Prepared:
     found = chunks(item.text or "", LIMITS.text_chunks)
     if not found:
         raise ItemError(str(item.source.path), "holds no words", code="E_EMPTY", stage="encode")
-    tokens, few, spans = np.zeros((0, len(FIELDS)), np.int16), np.zeros(0, np.int32), np.zeros((0, 3), np.int32)
     seconds = 0.0, time.perf_counter() - start
-    return Prepared(item, Facets(), tokens, few, few, few, (), spans, seconds, found)
+    nothing = _NO_TOKENS, _NO_LENGTHS, _NO_LENGTHS, _NO_LENGTHS
+    return Prepared(item, Facets(), *nothing, (), _NO_SPANS, seconds, chunks=found)
+
+
+def prepare_heard(item: Item, counted: SoundFacts) -> Prepared:
+    """A recording to which a :class:`mmbert.audio.listen.Listener` has listened, without the network's states.
+
+    What is wrong with the recording becomes its ``flaws`` among the metadata.
+    """
+    facets = Facets(duration_s=round(counted.duration_s, 3), loudness_db=counted.loudness_db)
+    if counted.flaws:
+        item = replace(item, metadata={**item.metadata, "flaws": "; ".join(counted.flaws)})
+    places = sound_windows(counted.duration_s)
+    nothing = _NO_TOKENS, _NO_LENGTHS, _NO_LENGTHS, _NO_LENGTHS
+    return Prepared(item, facets, *nothing, places, _NO_SPANS, (0.0, 0.0), chroma=counted.chroma)
 
 
 def _encoded(score: Score, free_time: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple, np.ndarray]:

@@ -5,10 +5,10 @@ path -> Item -> Facets, Window -> Stream -> vectors -> Library -> Query -> Hit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,24 +39,34 @@ class Source:
     size: int = 0
 
 
-@dataclass(frozen=True)
-class Recording:
-    """Decoded sound.
+class Sound(Protocol):
+    """One run through a recording, from its beginning to its end.
 
     Attributes:
-        samples: float32 [n], mono, in [-1, 1].
-        sample_rate: Hz.
-        truncated: True where the file ended before its header said so.
+        truncated: Why it ended before the file said so; empty where it did not. Known at the end.
     """
 
-    samples: np.ndarray
-    sample_rate: int
-    truncated: bool = False
+    truncated: str
 
-    @property
-    def duration_s(self) -> float:
-        """Length in seconds."""
-        return len(self.samples) / self.sample_rate
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """float32 [n] of each block: mono, in [-1, 1].
+
+        Raises:
+            ItemError: the rest cannot be used: too long, no numbers, or nothing but silence.
+        """
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Sound that lies in a file. It is decoded in blocks whenever it is heard, so that hours of it take no memory.
+
+    Attributes:
+        sample_rate: Hz.
+        sound: Begins a run through it.
+    """
+
+    sample_rate: int
+    sound: Callable[[], Sound]
 
 
 @dataclass(frozen=True)
@@ -108,9 +118,14 @@ class Facets:
         pitch_low: Lowest MIDI pitch of the pitched parts.
         pitch_high: Highest MIDI pitch of the pitched parts.
         velocity_mean: Mean MIDI velocity, 1-127; None where every note has the same (nothing was played).
+        loudness_db: Of a recording, dB below full scale: mean power of what is not silent.
+        sounds: What is heard in a recording, the most probable first, by AudioSet's names.
         form: What the file calls itself: ``jig``, ``hymn``, ``waltz`` ...
         title: Title from the file, else from its name.
         composer: Composer from the file.
+
+    Of a recording, key, mode and tempo are estimates from its sound, instruments and families those that a network
+    hears; nothing that needs notes is known.
 
     Performed MIDI whose notes do not follow its bar grid has no metre, bars, notes_per_bar or tempo_bpm
     (:attr:`free_time`), and its pace is in seconds.
@@ -133,6 +148,8 @@ class Facets:
     pitch_low: int | None = None
     pitch_high: int | None = None
     velocity_mean: float | None = None
+    loudness_db: float | None = None
+    sounds: tuple[str, ...] = ()
     form: str | None = None
     title: str | None = None
     composer: str | None = None
@@ -217,6 +234,8 @@ class Embedded:
         piece: float32 [d], unit length.
         windows: float32 [w, d], unit length, one row a place.
         places: The w places.
+        heard: Logits of the named sounds, float32 [1 + w, 527], of a recording and its windows; None of other pieces.
+        chroma: uint8 [n, 12] of a recording (:mod:`mmbert.audio.chroma`); None of other pieces.
     """
 
     item: Item
@@ -224,6 +243,8 @@ class Embedded:
     piece: np.ndarray
     windows: np.ndarray
     places: tuple[Place, ...]
+    heard: np.ndarray | None = None
+    chroma: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -322,7 +343,7 @@ class Query:
     lexical: str = ""
     conditions: tuple[Condition, ...] = ()
     like: str | None = None
-    mode: Literal["search", "continue", "accompany", "melody"] = "search"
+    mode: Literal["search", "continue", "accompany", "melody", "same"] = "search"
 
 
 @dataclass(frozen=True)
@@ -367,12 +388,12 @@ class Hit:
 
 @dataclass(frozen=True)
 class TuneHit(Hit):
-    """A piece that a tune is found in.
+    """A piece that a tune is found in, or one that sounds like another.
 
     Attributes:
-        transposed_by: Semitones that bring the piece to the pitch of the tune as it was asked for.
-        stretched_by: Factor that brings the piece's note lengths, in quarter notes, to those of the tune; None where
-            the tune has none.
+        transposed_by: Semitones that bring the piece to the pitch of what was asked for.
+        stretched_by: Factor that brings the piece's note lengths to those of what was asked for, of a tune in quarter
+            notes, of sound in seconds; None where a tune has none.
     """
 
     transposed_by: int = 0

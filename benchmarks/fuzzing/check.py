@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mmbert.audio.windows import search_windows
+from mmbert.audio.listen import Listener
+from mmbert.audio.mel import MELS
 from mmbert.errors import ItemError, MmbertError
 from mmbert.facets import TOKENS, tokens_of
 from mmbert.items import load_items
-from mmbert.prepare import prepare
+from mmbert.prepare import prepare, prepare_heard
 from mmbert.symbolic.octuple import SIZES
 from mmbert.types import Item
 
@@ -115,10 +116,13 @@ def _sound(item: Item) -> None:
     for name, words in item.metadata.items():
         _require(words and words.isprintable() and len(words) <= 500, f"metadata {name}: {words[:80]!r}")
     if item.recording is not None:
-        samples = item.recording.samples
-        _require(samples.dtype == np.float32 and samples.ndim == 1 and len(samples), "samples of another form")
-        _require(samples.min() >= -1 and samples.max() <= 1, "samples that are not within -1 and 1")
-        _require(search_windows(item.recording), "a recording without a place")
+        listener = Listener(item.recording)
+        for mel in listener.parts():
+            _require(mel.dtype == np.float16 and mel.shape[1:] == (MELS,), "spectra of another form")
+            _require(np.isfinite(mel).all(), "spectra that are no numbers")
+        heard = prepare_heard(item, listener.facts())
+        json.dumps(heard.facets.known() | dict(heard.item.metadata), allow_nan=False)
+        _require(heard.places, "a recording without a place")
         return
     _require(item.score is not None and len(item.score.notes), "a score without notes")
     ready = prepare(item, ("score",))

@@ -21,7 +21,7 @@ from mmbert.store.schema import PLACE
 from mmbert.types import Embedded, Facets, Source
 from mmbert_indexer.ledger import Key, Ledger, Maker, ReadPiece, VectorRow
 from mmbert_indexer.phrases import NUMBER, KeptPhrases, PhraseModelLike, WaitingPhrases, embed_one
-from mmbert_indexer.reading import FileChanged, Found, Request
+from mmbert_indexer.reading import FileChanged, Found, Request, SoundPart
 from mmbert_indexer.rejects import PASSING, Reject
 from mmbert_indexer.scan import FileState
 from mmbert_indexer.shards import JOINT, AllShards
@@ -43,6 +43,9 @@ class EmbedderLike(Protocol):
     @property
     def phrases(self) -> PhraseModelLike | None:
         """The model of phrases; None where no phrases are to be kept."""
+
+    def hear(self, mel: np.ndarray) -> np.ndarray:
+        """Log-mel frames float16 [n, 128] to states, float16 [seconds, 384]."""
 
     def embed_prepared(self, ready: Sequence[Prepared]) -> list[Embedded | ItemError]:
         """One result a piece, in order."""
@@ -123,7 +126,7 @@ class Work:
         if max(len(self._batch), len(self._phrases)) >= PIECES_A_BATCH or self._files >= FILES_A_BATCH:
             self._flush(done, total)
 
-    def _file(self, key: Key, state: FileState, results: Iterator[Found | ItemError]) -> Iterator[None]:
+    def _file(self, key: Key, state: FileState, results: Iterator[Found | SoundPart | ItemError]) -> Iterator[None]:
         """Take in what was read of a file; yields after each piece."""
         try:
             yield from self._pieces(key, state, results)
@@ -141,13 +144,18 @@ class Work:
         self.rejects.append(Reject.of(error, path))
         self.ledger.forget_file(path)
 
-    def _pieces(self, key: Key, state: FileState, results: Iterator[Found | ItemError]) -> Iterator[None]:
+    def _pieces(self, key: Key, state: FileState, results: Iterator[Found | SoundPart | ItemError]) -> Iterator[None]:
         refused: list[tuple[str, str, str, str]] = []
+        states: list[np.ndarray] = []  # of a recording that is being heard
         while True:
             with self.stages.timed("wait"):
                 result = next(results, None)
             if result is None:
                 break
+            if isinstance(result, SoundPart):
+                with self.stages.timed("forward"):
+                    states.append(self.embedder.hear(result.mel))
+                continue
             if isinstance(result, ItemError):
                 if result.code in PASSING:
                     return self._pass(result, state.path)
@@ -155,21 +163,25 @@ class Work:
                 continue
             self.stages.beside("parse", result.parse_seconds)
             phrases = KeptPhrases.of(result.phrases)
-            read = ReadPiece(result.kind, _words(result.metadata), result.melody.tobytes(), phrases)
+            chroma = result.chroma.tobytes() if result.kind == "score" else b""  # a recording's goes with its vectors
+            read = ReadPiece(result.kind, _words(result.metadata), result.melody.tobytes(), phrases, chroma)
             self.ledger.add_piece(key, self.maker, result.number, read)
             self._phrases.add(phrases)
             if result.ready is not None and result.number not in self._known(key.sha256):
-                self._add(key, result)
+                self._add(key, result, states)
+            states = []
             yield
         self.ledger.add_parse(key, self.maker, refused)
 
-    def _add(self, key: Key, found: Found) -> None:
-        if isinstance(found.ready, Prepared):
-            self._batch.append(found.ready)
-            self.stages.beside("facets", found.ready.seconds[0])
-            self.stages.beside("encode", found.ready.seconds[1])
-        elif found.ready is not None:
-            self._refuse(key.sha256, found.number, found.ready)
+    def _add(self, key: Key, found: Found, states: list[np.ndarray]) -> None:
+        if isinstance(ready := found.ready, Prepared):
+            if states:
+                ready = replace(ready, states=np.concatenate(states), chroma=found.chroma)
+            self._batch.append(ready)
+            self.stages.beside("facets", ready.seconds[0])
+            self.stages.beside("encode", ready.seconds[1])
+        elif ready is not None:
+            self._refuse(key.sha256, found.number, ready)
 
     def _refuse(self, sha256: bytes, number: int, error: ItemError) -> None:
         error_json = json.dumps([error.stage, error.code, error.fault, error.hint])
@@ -205,6 +217,9 @@ class Work:
             len(result.windows), crc32, places, facets_json(result.facets),
         )  # fmt: skip
         self.ledger.add_vector(self.maker, row_of)
+        if result.heard is not None and result.chroma is not None:
+            sounds = result.heard.astype(np.float16).tobytes()
+            self.ledger.add_heard(self.maker, row_of, sounds, result.chroma.tobytes())
         self.embedded += 1
 
     def _embedded_phrases(self) -> list[tuple[KeptPhrases, dict[str, np.ndarray] | str]]:

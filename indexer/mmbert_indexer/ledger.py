@@ -30,6 +30,10 @@ CREATE TABLE IF NOT EXISTS melody(sha256 BLOB, suffix TEXT, context TEXT, reader
   PRIMARY KEY(sha256, suffix, context, reader, number));
 CREATE TABLE IF NOT EXISTS phrases(sha256 BLOB, suffix TEXT, context TEXT, reader TEXT, number INT,
   digest BLOB, heads BLOB, parts TEXT, notes BLOB, PRIMARY KEY(sha256, suffix, context, reader, number));
+CREATE TABLE IF NOT EXISTS chroma(sha256 BLOB, suffix TEXT, context TEXT, reader TEXT, number INT, frames BLOB,
+  PRIMARY KEY(sha256, suffix, context, reader, number));
+CREATE TABLE IF NOT EXISTS heard(sha256 BLOB, number INT, fingerprint TEXT, sounds BLOB, chroma BLOB,
+  PRIMARY KEY(sha256, number, fingerprint));
 CREATE TABLE IF NOT EXISTS vector(sha256 BLOB, number INT, fingerprint TEXT, reader TEXT, error TEXT,
   shard INT, "row" INT, windows INT, crc32 INT, places BLOB, facets TEXT,
   PRIMARY KEY(sha256, number, fingerprint)) WITHOUT ROWID;
@@ -112,12 +116,14 @@ class VectorRow:
 
 @dataclass(frozen=True)
 class ReadPiece:
-    """What a reader found: the kind, what the file states in words, the melody as ``TUNE_NOTE`` bytes, the phrases."""
+    """What a reader found: the kind, what the file states in words, the melody as ``TUNE_NOTE`` bytes, the phrases, and
+    the bytes of a score's chroma sequence."""
 
     kind: str
     metadata: dict[str, str]
     melody: bytes
     phrases: KeptPhrases
+    chroma: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -214,10 +220,12 @@ class Ledger:
         the_piece = [key.sha256, key.suffix, key.context, maker.reader, number]
         self.connection.execute("INSERT OR REPLACE INTO piece VALUES(?,?,?,?,?,?,?)", [*the_piece, read.kind, words])
         # A reading that was cut off may have left other notes; what has none needs no row.
-        for table in ("melody", "phrases"):
+        for table in ("melody", "phrases", "chroma"):
             self.connection.execute(f"DELETE FROM {table} WHERE {_THE_PIECE}", the_piece)
         if read.melody:
             self.connection.execute("INSERT INTO melody VALUES(?,?,?,?,?,?)", [*the_piece, read.melody])
+        if read.chroma:
+            self.connection.execute("INSERT INTO chroma VALUES(?,?,?,?,?,?)", [*the_piece, read.chroma])
         if kept := read.phrases:
             values = [*the_piece, kept.digest, kept.heads, kept.parts, kept.notes]
             self.connection.execute("INSERT INTO phrases VALUES(?,?,?,?,?,?,?,?,?)", values)
@@ -232,6 +240,16 @@ class Ledger:
         made = (maker.fingerprint, maker.reader, row.error)
         values = (row.sha256, row.number, *made, row.shard, row.row, row.windows, row.crc32, row.places, row.facets)
         self.connection.execute(f"INSERT OR REPLACE INTO vector VALUES({','.join('?' * 11)})", values)
+
+    def add_heard(self, maker: Maker, row: VectorRow, sounds: bytes, chroma: bytes) -> None:
+        """What was heard in a recording, beside its vectors."""
+        values = (row.sha256, row.number, maker.fingerprint, sounds, chroma)
+        self.connection.execute("INSERT OR REPLACE INTO heard VALUES(?,?,?,?,?)", values)
+
+    def heard(self, sha256: bytes, number: int, fingerprint: str) -> tuple[bytes, bytes]:
+        """(logits of named sounds, float16 [1 + windows, 527]; chroma sequence) of a recording, as bytes; else empty."""
+        statement = "SELECT sounds, chroma FROM heard WHERE sha256=? AND number=? AND fingerprint=?"
+        return self.connection.execute(statement, [sha256, number, fingerprint]).fetchone() or (b"", b"")
 
     def forget_vectors(self, keys: Iterable[tuple[bytes, int]], fingerprint: str) -> None:
         """Vectors that turned out to be damaged."""
@@ -321,8 +339,9 @@ class Ledger:
         """Drop the work of models that no kept generation was made with, and what older code had read."""
         kept = list(kept)
         marks = ",".join("?" * len(kept))
-        self.connection.execute(f"DELETE FROM vector WHERE fingerprint NOT IN ({marks})", kept)
-        for table in ("parse", "piece", "melody", "phrases"):
+        for table in ("vector", "heard"):
+            self.connection.execute(f"DELETE FROM {table} WHERE fingerprint NOT IN ({marks})", kept)
+        for table in ("parse", "piece", "melody", "phrases", "chroma"):
             self.connection.execute(f"DELETE FROM {table} WHERE reader<>?", [reader])
 
     # ---- for publishing -------------------------------------------------------------------------------
@@ -335,15 +354,16 @@ class Ledger:
 
     def pieces_of(self, key: Key, reader: str) -> dict[int, ReadPiece]:
         """number -> the pieces that were read; empty where reading was not finished."""
-        statement = """SELECT i.number, i.kind, i.metadata, m.notes, r.heads, r.notes, r.parts
+        statement = """SELECT i.number, i.kind, i.metadata, m.notes, c.frames, r.heads, r.notes, r.parts
           FROM parse p JOIN piece i USING(sha256, suffix, context, reader)
           LEFT JOIN melody m USING(sha256, suffix, context, reader, number)
+          LEFT JOIN chroma c USING(sha256, suffix, context, reader, number)
           LEFT JOIN phrases r USING(sha256, suffix, context, reader, number)
           WHERE p.sha256=? AND p.suffix=? AND p.context=? AND p.reader=?"""
         rows = self.connection.execute(statement, [key.sha256, key.suffix, key.context, reader])
         return {
-            number: ReadPiece(kind, json.loads(words), melody or b"", KeptPhrases(*some) if some[0] else KeptPhrases())
-            for number, kind, words, melody, *some in rows
+            number: ReadPiece(kind, json.loads(words), melody or b"", _phrases(*some), chroma or b"")
+            for number, kind, words, melody, chroma, *some in rows
         }
 
     def refusals_of(self, key: Key, reader: str) -> list[tuple[str, str, str, str]]:
@@ -357,6 +377,10 @@ class Ledger:
         statement = """SELECT sha256, number, shard, "row", windows, crc32, places, facets, error FROM vector
           WHERE sha256=? AND fingerprint=?"""
         return {r[1]: VectorRow(*r) for r in self.connection.execute(statement, [sha256, fingerprint])}
+
+
+def _phrases(heads: bytes | None, notes: bytes, parts: str) -> KeptPhrases:
+    return KeptPhrases(heads, notes, parts) if heads else KeptPhrases()
 
 
 def _file_row(s: FileState) -> tuple[bytes, int, int, int, bytes, str, str]:

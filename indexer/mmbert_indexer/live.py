@@ -30,6 +30,9 @@ class LivePiece:
         melody: Its melody, ``mmbert.symbolic.tune_line.TUNE_NOTE`` as bytes; empty where it has none.
         phrases: Its phrases; none where they have no vectors.
         phrase_vectors: Where those lie, by space; a space that is not there was lost.
+        chroma: Its chroma sequence, uint8 [n, 12] as bytes; empty where it has none.
+        sounds: Logits of the sounds that are heard in a recording and its windows, float16 [1 + windows, 527] as bytes;
+            empty of other pieces.
     """
 
     uid: str
@@ -43,6 +46,8 @@ class LivePiece:
     melody: bytes = b""
     phrases: KeptPhrases = field(default_factory=KeptPhrases)
     phrase_vectors: dict[str, VectorRow] = field(default_factory=dict)
+    chroma: bytes = b""
+    sounds: bytes = b""
 
 
 def live(ledger: Ledger, maker: Maker, rejects: list[Reject]) -> Iterator[LivePiece]:
@@ -80,7 +85,8 @@ def _content(
                 rejects.append(Reject(os.fsdecode(holding[0][0]), sha256.hex(), *json.loads(refused)))
                 phrases, rows = KeptPhrases(), {}
             head = (uid, sha256, number, piece.kind, piece.metadata, where, of_many)
-            yield LivePiece(*head, row, piece.melody, phrases, rows)
+            sounds, chroma = ledger.heard(sha256, number, maker.fingerprint)
+            yield LivePiece(*head, row, piece.melody, phrases, rows, piece.chroma or chroma, sounds)
 
 
 def _phrases(ledger: Ledger, maker: Maker, kept: KeptPhrases) -> tuple[KeptPhrases, dict[str, VectorRow]]:

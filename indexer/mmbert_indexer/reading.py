@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 
 import mmbert
+from mmbert.audio.chroma import score_chroma
+from mmbert.audio.listen import Listener
 from mmbert.errors import ItemError, MissingExtraError
 from mmbert.items import load_items
-from mmbert.prepare import Prepared, prepare
+from mmbert.prepare import Prepared, prepare, prepare_heard
 from mmbert.symbolic.melody import voices
 from mmbert.symbolic.phrase_lines import PhraseLines, phrase_lines
 from mmbert.symbolic.score import Score
@@ -22,13 +24,17 @@ from mmbert.symbolic.tune_line import TUNE_NOTE, tune_line
 from mmbert.types import Item, Kind
 from mmbert_indexer.scan import FileState, hashed, look
 
+_NO_CHROMA = np.zeros((0, 12), np.uint8)
+
 
 @functools.cache
 def reader_version() -> str:
     """Digest of the code that reads and measures files: what older code refused is tried again by newer."""
     root = Path(mmbert.__file__).parent
     digest = hashlib.sha256()
-    for path in sorted([*root.glob("items/*.py"), *root.glob("symbolic/*.py"), root / "prepare.py"]):
+    for path in sorted(
+        [*(p for room in ("items", "symbolic", "audio") for p in root.glob(f"{room}/*.py")), root / "prepare.py"]
+    ):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -71,6 +77,7 @@ class Found:
         score: Its notes, of the first piece of a file that is to be shown.
         melody: Its melody, ``TUNE_NOTE`` [n]; empty where it has none.
         phrases: Its phrases; empty where it has none.
+        chroma: Its chroma sequence, uint8 [n, 12]; empty where it has none.
     """
 
     number: int
@@ -81,9 +88,21 @@ class Found:
     score: Score | None = None
     melody: np.ndarray = field(default_factory=lambda: np.zeros(0, TUNE_NOTE))
     phrases: PhraseLines = field(default_factory=PhraseLines.none)
+    chroma: np.ndarray = field(default_factory=lambda: _NO_CHROMA)
 
 
-def results(request: Request) -> Iterator[Found | ItemError]:
+@dataclass(frozen=True)
+class SoundPart:
+    """Some of a recording, for the network; the piece follows when all of it was given.
+
+    Attributes:
+        mel: Log-mel frames, float16 [n, 128].
+    """
+
+    mel: np.ndarray
+
+
+def results(request: Request) -> Iterator[Found | SoundPart | ItemError]:
     """The pieces of a file, and in place of those that cannot be read, why.
 
     Raises:
@@ -102,6 +121,9 @@ def results(request: Request) -> Iterator[Found | ItemError]:
             yield piece
             continue
         named = request.to_show or piece.source.number in request.known
+        if piece.kind == "recording" and "recording" in request.kinds and not named:
+            yield from _heard(piece, seconds)
+            continue
         ready = None if named else _ready(piece, request.kinds)
         score = piece.score if request.to_show and not given else None
         given = True
@@ -123,13 +145,35 @@ def _ready(item: Item, kinds: frozenset[str]) -> Prepared | ItemError:
         return _mistake(str(item.source.path), "could not be measured", e, "encode")
 
 
-def _lines(item: Item, to_show: bool) -> tuple[np.ndarray, PhraseLines] | ItemError:
-    """Melody and phrases."""
+def _heard(item: Item, seconds: float) -> Iterator[Found | SoundPart | ItemError]:
+    """A recording as it is listened to; a fault that is only found there refuses it as a whole."""
+    assert item.recording is not None
+    start, listener = time.perf_counter(), Listener(item.recording)
+    try:
+        for mel in listener.parts():
+            yield SoundPart(mel)
+        ready = prepare_heard(item, listener.facts())
+    except ItemError as e:
+        yield e
+    except MissingExtraError as e:
+        fault = f"needs {e.subject}, which is not installed"
+        yield ItemError(str(item.source.path), fault, e.hint, code="E_MISSING_EXTRA")
+    except MemoryError:
+        raise
+    except Exception as e:
+        yield _mistake(str(item.source.path), "could not be listened to", e, "decode")
+    else:
+        seconds += time.perf_counter() - start
+        yield Found(item.source.number, item.kind, ready.item.metadata, ready, seconds, chroma=ready.chroma)
+
+
+def _lines(item: Item, to_show: bool) -> tuple[np.ndarray, PhraseLines, np.ndarray] | ItemError:
+    """Melody, phrases and chroma sequence."""
     if item.score is None or to_show:
-        return np.zeros(0, TUNE_NOTE), PhraseLines.none()
+        return np.zeros(0, TUNE_NOTE), PhraseLines.none(), _NO_CHROMA
     try:
         found = voices(item.score)
-        return tune_line(item.score, found), phrase_lines(item.score, found)
+        return tune_line(item.score, found), phrase_lines(item.score, found), score_chroma(item.score)
     except MemoryError:
         raise
     except Exception as e:

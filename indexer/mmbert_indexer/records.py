@@ -22,6 +22,7 @@ from mmbert_indexer.live import LivePiece
 
 _COLUMNS = ("id", "uid", "sha256", "number", "kind", "path", "windows", *FACETS, "facets", "metadata")
 _NAMES, _MARKS = ", ".join(f'"{c}"' for c in _COLUMNS), ", ".join("?" * len(_COLUMNS))
+_LISTS = tuple(name for name, fact in FACETS.items() if fact.kind == "list")
 _INSERT = f"INSERT INTO piece({_NAMES}) VALUES({_MARKS})"
 
 
@@ -65,10 +66,15 @@ class RecordsWriter:
         self._db.executemany("INSERT INTO window VALUES(?,?,?,?,?,?,?)", rows)
         if piece.melody:
             self._db.execute("INSERT INTO melody VALUES(?,?)", [row, piece.melody])
+        if piece.chroma:
+            self._db.execute("INSERT INTO chroma VALUES(?,?)", [row, piece.chroma])
+        if piece.sounds:
+            one = len(piece.sounds) // (1 + n)
+            self._db.execute("INSERT INTO heard VALUES(?,?,?)", [row, piece.sounds[:one], piece.sounds[one:]])
         if kept := piece.phrases:
             self._db.execute("INSERT INTO phrases VALUES(?,?,?,?)", [row, kept.heads, kept.parts, kept.notes])
             self.phrases = {space: n + kept.rows[space] for space, n in self.phrases.items()}
-        lists = {(name, value, row) for name in ("instruments", "families") for value in known.get(name, ())}
+        lists = {(name, value, row) for name in _LISTS for value in known.get(name, ())}
         self._db.executemany("INSERT INTO facet VALUES(?,?,?)", sorted(lists))
         self._add_words(row, piece, facets)
         self.pieces, self.windows = row + 1, self.windows + n

@@ -15,6 +15,8 @@ from typing import Any, get_args
 
 import numpy as np
 
+from mmbert.audio.listen import MOST_FRAMES
+from mmbert.audio.mel import MELS
 from mmbert.errors import ItemError
 from mmbert.items.limits import LIMITS
 from mmbert.prepare import Prepared
@@ -24,7 +26,7 @@ from mmbert.symbolic.tune_line import TUNE_NOTE
 from mmbert.symbolic.windows import PASSAGE_NOTES
 from mmbert.text.chunks import CHUNK
 from mmbert.types import Facets, Item, Kind, Place, Source
-from mmbert_indexer.reading import FileChanged, Found, Request
+from mmbert_indexer.reading import FileChanged, Found, Request, SoundPart
 from mmbert_indexer.scan import FileState
 
 _LENGTH = struct.Struct("<I")
@@ -61,7 +63,10 @@ def read_request(line: bytes) -> Request:
     return Request(FileState(**head["state"]), frozenset(head["kinds"]), frozenset(head["known"]), head["to_show"])
 
 
-def frame(message: Found | ItemError | FileChanged | OSError | dict[str, Any]) -> bytes:
+Message = Found | SoundPart | ItemError | FileChanged | OSError
+
+
+def frame(message: Message | dict[str, Any]) -> bytes:
     """One message as bytes."""
     arrays: list[bytes] = []
     head = message if isinstance(message, dict) else _head(message, arrays)
@@ -69,7 +74,7 @@ def frame(message: Found | ItemError | FileChanged | OSError | dict[str, Any]) -
     return b"".join([_LENGTH.pack(len(data)), data, *arrays])
 
 
-def read_frame(take: Callable[[int], bytes]) -> Found | ItemError | FileChanged | OSError | dict[str, Any]:
+def read_frame(take: Callable[[int], bytes]) -> Message | dict[str, Any]:
     """The next message.
 
     Args:
@@ -87,7 +92,7 @@ def read_frame(take: Callable[[int], bytes]) -> Found | ItemError | FileChanged 
         raise BadFrame(str(e)) from e
 
 
-def belongs(message: Found | ItemError | FileChanged | OSError, request: Request) -> bool:
+def belongs(message: Message, request: Request) -> bool:
     """Whether a message speaks of the file that was asked for, and of no other."""
     state = request.state
     if isinstance(message, FileChanged):
@@ -98,7 +103,7 @@ def belongs(message: Found | ItemError | FileChanged | OSError, request: Request
     return True
 
 
-def _head(message: Found | ItemError | FileChanged | OSError, arrays: list[bytes]) -> dict[str, Any]:
+def _head(message: Message, arrays: list[bytes]) -> dict[str, Any]:
     if isinstance(message, Found):
         head = {"is": "piece", "number": message.number, "kind": message.kind, "metadata": dict(message.metadata)}
         head["parse_seconds"] = message.parse_seconds
@@ -112,8 +117,12 @@ def _head(message: Found | ItemError | FileChanged | OSError, arrays: list[bytes
         arrays.append(np.ascontiguousarray(message.melody, dtype=TUNE_NOTE).tobytes())
         phrases = message.phrases
         head["phrases"] = [len(phrases.heads), len(phrases.notes), phrases.parts]
-        arrays += [phrases.heads.tobytes(), phrases.notes.tobytes()]
+        head["chroma"] = len(message.chroma)
+        arrays += [phrases.heads.tobytes(), phrases.notes.tobytes(), message.chroma.tobytes()]
         return head
+    if isinstance(message, SoundPart):
+        arrays.append(np.ascontiguousarray(message.mel, dtype="<f2").tobytes())
+        return {"is": "sound", "frames": len(message.mel)}
     if isinstance(message, ItemError):
         return {"is": "refused", "refused": _error_head(message)}
     if isinstance(message, FileChanged):
@@ -131,11 +140,14 @@ def _message(head: dict[str, Any], take: Callable[[int], bytes]) -> Any:
         score = _score(head["score"], take) if "score" in head else None
         melody = _melody(head["melody"], take)
         phrases = _phrases(head["phrases"], take)
+        chroma = _rows(12 * head["chroma"], np.dtype(np.uint8), take).reshape(-1, 12)
         number, kind, metadata = int(head["number"]), head["kind"], head["metadata"]
         words = isinstance(metadata, dict) and all(isinstance(v, str) for v in metadata.values())
         if number < 0 or kind not in get_args(Kind) or not words:
             raise BadFrame("a piece that cannot be")
-        return Found(number, kind, metadata, ready, float(head["parse_seconds"]), score, melody, phrases)
+        return Found(number, kind, metadata, ready, float(head["parse_seconds"]), score, melody, phrases, chroma)
+    if head["is"] == "sound":
+        return _sound(head["frames"], take)
     if head["is"] == "refused":
         return _error(head["refused"])
     if head["is"] == "changed":
@@ -143,6 +155,15 @@ def _message(head: dict[str, Any], take: Callable[[int], bytes]) -> Any:
     if head["is"] == "gone":
         return OSError(int(head["errno"]), head["strerror"])  # of the class that belongs to the number
     return head
+
+
+def _sound(frames: int, take: Callable[[int], bytes]) -> SoundPart:
+    if not 0 <= frames <= MOST_FRAMES:
+        raise BadFrame(f"{frames} frames of sound")
+    mel = np.frombuffer(take(2 * MELS * frames), dtype="<f2").reshape(frames, MELS)
+    if not np.isfinite(mel).all():
+        raise BadFrame("sound that cannot be")
+    return SoundPart(mel)
 
 
 def _melody(rows: int, take: Callable[[int], bytes]) -> np.ndarray:

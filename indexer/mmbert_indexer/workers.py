@@ -15,11 +15,13 @@ from collections.abc import Iterable, Iterator
 from typing import IO, Any, Protocol, cast
 
 from mmbert.errors import ItemError, UsageError
-from mmbert_indexer.reading import FileChanged, Found, Request, results
+from mmbert.items.recording import SUFFIXES as RECORDINGS
+from mmbert_indexer.reading import FileChanged, Found, Request, SoundPart, results
 from mmbert_indexer.wire import END, READY, BadFrame, belongs, read_frame, request_line
 from mmbert_indexer.worker import READ_SECONDS
 
 FILES_AHEAD = 40  # a process: the next batch is read while the model works on this one
+A_RECORDING = 10  # files that it counts as: a minute of sound takes 1.5 MB until it is heard
 PIECES_AHEAD = 16  # of a file: a tune book does not fill the memory
 PATIENCE = 4  # a process that is given no processor is waited for so many times as long
 _CRASHED = (
@@ -38,7 +40,7 @@ def default_workers() -> int:
 class Readers(Protocol):
     """Files to pieces."""
 
-    def read(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Iterator[Found | ItemError]]]:
+    def read(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Iterator[Found | SoundPart | ItemError]]]:
         """Each request with its results, in the order of the requests.
 
         The results raise what :func:`mmbert_indexer.reading.results` raises, at the first of them.
@@ -52,7 +54,7 @@ class Readers(Protocol):
 class InThisProcess:
     """No other process: for a debugger, and where a thousand small builds follow each other. Bounds nothing."""
 
-    def read(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Iterator[Found | ItemError]]]:
+    def read(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Iterator[Found | SoundPart | ItemError]]]:
         """Each request with its results."""
         for request in requests:
             yield request, results(request)
@@ -75,20 +77,23 @@ class WorkerPool:
         self._n = n
         self._opening = _Opening()
 
-    def read(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Iterator[Found | ItemError]]]:
+    def read(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Iterator[Found | SoundPart | ItemError]]]:
         """Each request with its results; the next files are being read meanwhile.
 
         Where the pool is closed meanwhile, by another thread, the results that are still missing are an ``E_STOPPED``.
         """
         opening = self._opening
         ahead: deque[tuple[Request, queue.Queue[Any]]] = deque()
+        cost = 0
         for request in requests:
             answers: queue.Queue[Any] = queue.Queue(PIECES_AHEAD)
             ahead.append((request, answers))
+            cost += _cost(request)
             if len(opening.drivers) < self._n:
                 opening.start_one()
             opening.waiting.put((request, answers))
-            if len(ahead) > FILES_AHEAD * self._n:
+            while cost > FILES_AHEAD * self._n:
+                cost -= _cost(ahead[0][0])
                 yield _taken(*ahead.popleft(), opening.ended)
         while ahead:
             yield _taken(*ahead.popleft(), opening.ended)
@@ -123,10 +128,14 @@ class _Opening:
             driver.join()
 
 
+def _cost(request: Request) -> int:
+    return A_RECORDING if request.state.path.lower().endswith(RECORDINGS) else 1
+
+
 def _taken(
     request: Request, answers: queue.Queue[Any], ended: threading.Event
-) -> tuple[Request, Iterator[Found | ItemError]]:
-    def pieces() -> Iterator[Found | ItemError]:
+) -> tuple[Request, Iterator[Found | SoundPart | ItemError]]:
+    def pieces() -> Iterator[Found | SoundPart | ItemError]:
         while (answer := _next(request, answers, ended)) is not END:
             if isinstance(answer, BaseException) and not isinstance(answer, ItemError):
                 raise answer
@@ -203,7 +212,7 @@ class _Driver(threading.Thread):
                 break
         _put(answers, END, self._ended)
 
-    def _answers(self, request: Request) -> Iterator[Found | ItemError | FileChanged | OSError]:
+    def _answers(self, request: Request) -> Iterator[Found | SoundPart | ItemError | FileChanged | OSError]:
         if self._process is None:
             self._start()
         try:

@@ -1,1 +1,1 @@
-"""What a recording says: its windows, and later its encoder."""
+"""What a recording says: one run through its sound, what a network hears in it, and its windows."""

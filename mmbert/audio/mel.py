@@ -13,6 +13,7 @@ import numpy as np
 RATE = 32_000  # Hz
 FRAMES_A_SECOND = 100
 MELS = 128
+SEGMENT_S = 10  # that mn04 was trained on, and hears at a time
 _FFT, _WINDOW, _HOP = 1024, 800, 320
 _EMPHASIS, _TOP = 0.97, 15_000.0
 _OFFSET, _SHIFT, _SCALE = 1e-5, 4.5, 5.0

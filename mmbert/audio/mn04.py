@@ -17,12 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmbert.audio.mel import FRAMES_A_SECOND, SILENT
+from mmbert.audio.mel import FRAMES_A_SECOND, SEGMENT_S, SILENT
+from mmbert.audio.sounds import default_ear
 from mmbert.errors import WeightsError
 from mmbert.model.checkpoint import CONFIG, WEIGHTS
 
-WIDTH, SOUNDS = 384, 527
-SEGMENT_S = 10  # what the network was trained on
+WIDTH = 384
 _EPS = 1e-3  # of the batch norms
 _HINT = "Install mmbert again: the file is part of it"
 _ACTIVATIONS: dict[str | None, nn.Module] = {"ReLU": nn.ReLU(), "Hardswish": nn.Hardswish(), None: nn.Identity()}
@@ -90,7 +90,7 @@ class Mn04(nn.Module):
         mel = np.asarray(mel, np.float32)
         if len(mel) < FRAMES_A_SECOND:
             mel = np.pad(mel, ((0, FRAMES_A_SECOND - len(mel)), (0, 0)), constant_values=SILENT)
-        device = self.classifier[0].weight.device
+        device = next(self.parameters()).device
         length = SEGMENT_S * FRAMES_A_SECOND
         whole = max(0, len(mel) // length - 1)  # the last goes with what is left over
         parts = [torch.from_numpy(mel[whole * length :])[None]]
@@ -98,25 +98,6 @@ class Mn04(nn.Module):
             parts.insert(0, torch.from_numpy(mel[: whole * length]).view(whole, length, -1))
         states = [self(part.to(device)).flatten(0, 1) for part in parts]
         return torch.cat(states).to("cpu", torch.float16).numpy()
-
-
-@cache
-def sound_names() -> tuple[str, ...]:
-    """Names of the 527 sounds, as AudioSet gives them."""
-    labels = json.loads((default_ear() / CONFIG).read_text(encoding="utf-8"))["labels"]
-    return tuple(label["name"] for label in labels)
-
-
-@cache
-def sound_ids() -> tuple[str, ...]:
-    """AudioSet's ids of the 527 sounds, such as ``/m/05r5c``."""
-    labels = json.loads((default_ear() / CONFIG).read_text(encoding="utf-8"))["labels"]
-    return tuple(label["mid"] for label in labels)
-
-
-def default_ear() -> Path:
-    """Folder of the network inside the installed package."""
-    return Path(__file__).parent.parent / "pretrained" / "mn04"
 
 
 class _Block(nn.Module):

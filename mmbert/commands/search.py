@@ -30,6 +30,10 @@ def search(
         str | None, typer.Option(help="A tune to find: a file of notes; its melody is looked for.")
     ] = None,
     notes: Annotated[str | None, typer.Option(help='Or the tune as notes: "D4 E4 F#4 A4", or ABC.')] = None,
+    same: Annotated[
+        str | None,
+        typer.Option(help="A recording or a score (a file, or the id of a piece): others of the same notes."),
+    ] = None,
     queries: Annotated[Path | None, typer.Option(help="A file with one question a line; all are answered.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Hits a question; more than there are gives all.")] = 10,
     where: Annotated[
@@ -42,12 +46,19 @@ def search(
     weights: Annotated[str | None, typer.Option(help="Weights that the library was built with.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find pieces by words, by an example, or by both ("like this, but slower"); or by a tune in any key."""
+    """Find pieces by words, by an example, or by both ("like this, but slower"); by a tune in any key; the scores of a
+    recording, or the recordings of a score."""
     if queries is not None and words is not None:
         raise UsageError("--queries", "and a question in words exclude each other", "Give one of the two")
     if melody is not None or notes is not None:
         given = {"a question in words": words, "--like": like, "--queries": queries, "--modality": modality}
+        given["--same"] = same
         _refuse_beside_a_tune(given | ({} if order == "best" else {"--order": order}), melody, notes)
+    if same is not None:
+        given = {"a question in words": words, "--like": like, "--queries": queries}
+        _refuse_beside(
+            given | ({} if order == "best" else {"--order": order}), "--same", "--where, --modality and --limit"
+        )
     from mmbert.api import Library
 
     asked: dict[str, Any] = {
@@ -58,6 +69,10 @@ def search(
         if melody is not None or notes is not None:
             answer = opened.find_tune(melody, notes=notes, where=asked["where"], limit=limit)
             _print(answer, as_json)
+            return
+        if same is not None:
+            found = opened.find_same(same, where=asked["where"], modality=asked["modality"], limit=limit)
+            _print(found, as_json)
             return
         for question in [words] if lines is None else lines:
             unasked = lines is not None and _is_empty(question, asked)
@@ -70,8 +85,12 @@ def _refuse_beside_a_tune(given: dict[str, Any], melody: str | None, notes: str 
     if melody is not None and notes is not None:
         raise UsageError("--notes", "and --melody exclude each other", "Give the tune once")
     name = "--melody" if melody is not None else "--notes"
+    _refuse_beside(given, name, "--where and --limit")
+
+
+def _refuse_beside(given: dict[str, Any], name: str, more: str) -> None:
     if other := next((n for n, value in given.items() if value is not None), None):
-        raise UsageError(other, f"and {name} exclude each other", f"Beside {name} only --where and --limit say more")
+        raise UsageError(other, f"and {name} exclude each other", f"Beside {name} only {more} say more")
 
 
 def _lines(path: Path) -> list[str | None]:

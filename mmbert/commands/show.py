@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,7 +29,14 @@ def show(
     items = list(load_items(file, on_reject=faults.append))
     if not items:
         raise faults[0] if faults else no_piece(file)
-    described = [(item, _facets(item)) for item in items]
+    described = []
+    for item in items:
+        try:
+            described.append(_described(item))
+        except ItemError as unusable:
+            faults.append(unusable)
+    if not described:
+        raise faults[0]
     if as_json:
         rejects = [{"code": f.code, "stage": f.stage, "fault": f.fault, "hint": f.hint} for f in faults]
         pieces = [_to_json(item, facets) for item, facets in described]
@@ -42,16 +50,21 @@ def show(
         raise typer.Exit(ItemError.exit_code)  # done, but not all of it
 
 
-def _facets(item: Item) -> Facets:
-    """Measured facts of a score; of other kinds what the file states."""
+def _described(item: Item) -> tuple[Item, Facets]:
+    """Measured facts of a score; of a recording what is counted in its sound, and of all kinds what the file states."""
+    from mmbert.audio.listen import count
+    from mmbert.prepare import prepare_heard
     from mmbert.symbolic.facets import score_facets
     from mmbert.types import Facets
 
     if item.score is not None:
-        return score_facets(item.score, item.metadata)
-    duration = item.recording.duration_s if item.recording is not None else None
+        return item, score_facets(item.score, item.metadata)
     says = item.metadata.get
-    return Facets(duration_s=duration, title=says("title"), composer=says("composer"), form=says("form"))
+    facets = Facets()
+    if item.recording is not None:
+        heard = prepare_heard(item, count(item.recording))
+        item, facets = heard.item, heard.facets
+    return item, replace(facets, title=says("title"), composer=says("composer"), form=says("form"))
 
 
 def _to_json(item: Item, facets: Facets) -> dict[str, Any]:
@@ -74,6 +87,8 @@ def _print(item: Item, facets: Facets, of_many: bool) -> None:
     for name, fact in FACETS.items():
         if text := shown(name, facets):
             table.add_row(fact.label, escape(text))
+    if flaws := item.metadata.get("flaws"):
+        table.add_row("Flaws", escape(flaws))
     console = stdout_console()
     head = f"{title} ({item.kind}, piece {item.source.number + 1} of the file)"
     console.print(f"[bold]{escape(head)}[/bold]", highlight=False)

@@ -16,8 +16,7 @@ class Limits:
         midi_bytes: A MIDI file; a million notes take half of it.
         messages: Texts, tempi and other messages of a MIDI file that are no channel's.
         recording_bytes: A recording as it lies on disk.
-        recording_seconds: Sound decoded from one recording.
-        recording_samples: Samples of one channel decoded from one recording; an hour at 48 kHz, which is 0.7 GB.
+        recording_seconds: Length of a recording.
         recording_channels: Channels of a recording.
         notes: Notes of one piece, repeats played.
         bars: Bars of one piece, repeats played.
@@ -42,9 +41,8 @@ class Limits:
     file_bytes: int = 64 * MIB
     midi_bytes: int = 16 * MIB
     messages: int = 500_000
-    recording_bytes: int = 2048 * MIB
-    recording_seconds: float = 3600.0
-    recording_samples: int = 3600 * 48_000
+    recording_bytes: int = 16 * 1024 * MIB
+    recording_seconds: float = 24 * 3600.0
     recording_channels: int = 32
     notes: int = 1_000_000
     bars: int = 30_000

@@ -1,14 +1,14 @@
-"""Recordings, decoded by soundfile in blocks to mono; their windows are those of :mod:`mmbert.audio.windows`."""
+"""Recordings, decoded by soundfile in blocks to mono, whenever they are heard and never as a whole."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmbert.errors import MissingExtraError
+from mmbert.errors import ItemError, MissingExtraError
 from mmbert.items.text import clean
 from mmbert.types import Item, Recording
 
@@ -21,6 +21,7 @@ SILENCE = 10 ** (-80 / 20)  # peak below which nothing was recorded
 _BLOCK_FRAMES = 1 << 16
 _RATES = (1_000, 192_000)  # Hz; nobody hears more
 _LEAST_BYTES_A_SECOND = 500  # no coding of music takes less
+_CANCELLED = 1e-4  # share of a channel's power below which the mean of all holds nothing of it
 
 
 def sniff(head: bytes) -> bool:
@@ -51,76 +52,135 @@ def read(file: File) -> Iterator[Item]:
     """The one recording of a file.
 
     Raises:
-        ItemError: E_NOT_AUDIO, E_AUDIO_FORMAT, E_AUDIO_DAMAGED, E_AUDIO_LIMIT, E_AUDIO_NAN, E_SILENT, E_EMPTY.
+        ItemError: E_NOT_AUDIO, E_AUDIO_FORMAT, E_AUDIO_DAMAGED, E_AUDIO_LIMIT, E_AUDIO_NAN, E_SILENT, E_EMPTY; what
+            lies beyond the first block is found when the sound is heard.
         MissingExtraError: soundfile is not installed.
     """
     if file.head[4:8] == b"ftyp":
         raise file.refuse("is MPEG-4 audio (m4a), which is not read", "Convert it to WAV or FLAC", "E_AUDIO_FORMAT")
-    limits = file.limits
-    if file.size > limits.recording_bytes:
-        raise file.refuse(f"is larger than {limits.recording_bytes >> 20} MiB", "Cut it", "E_AUDIO_LIMIT")
-    try:
-        import soundfile
-    except ImportError:
-        raise MissingExtraError.of("soundfile", "audio") from None
-    try:
-        with soundfile.SoundFile(os.fsencode(file.path)) as sound:
-            rate = int(sound.samplerate)
-            if not _RATES[0] <= rate <= _RATES[1] or not 1 <= sound.channels <= limits.recording_channels:
-                fault = f"claims {sound.channels} channels at {rate} Hz"
-                raise file.refuse(fault, "Is its header damaged?", "E_AUDIO_LIMIT")
-            if sound.subtype == "MPEG_LAYER_I":  # noise under a false name: a little of it decodes to an hour
-                hint = "Is it damaged? Else convert it to WAV or FLAC"
-                raise file.refuse("is MPEG audio of layer I, which is not read", hint, "E_AUDIO_FORMAT")
-            samples, fault = _samples(file, sound)
-            claimed = sound.frames
-            title = clean(sound.copy_metadata().get("title", "").rstrip("\0"))
-    except soundfile.LibsndfileError as e:
-        hint = "Is it damaged? Else convert it to WAV or FLAC"
-        raise file.refuse(f"cannot be decoded ({clean(str(e), 120)})", hint, NOT[0]) from None
-    if not len(samples):
-        if fault:
-            raise file.refuse(f"breaks off before its first sound ({fault})", "Is it damaged?", "E_AUDIO_DAMAGED")
-        raise file.refuse("No sound", "Was a download or copy cut off?", "E_EMPTY")
-    if float(max(samples.max(), -samples.min())) < SILENCE:
-        raise file.refuse("is silent", "Was the right channel recorded?", "E_SILENT")
-    truncated = bool(fault) or len(samples) < claimed or _cut_off(file)
-    recording = Recording(samples, rate, truncated)
+    if file.size > file.limits.recording_bytes:
+        raise file.refuse(f"is larger than {file.limits.recording_bytes >> 20} MiB", "Cut it", "E_AUDIO_LIMIT")
+    with _Decoder(file) as decoder:
+        title = decoder.title
+        next(iter(decoder), None)  # what cannot be decoded at all is refused here
+    recording = Recording(decoder.sample_rate, lambda: _Decoder(file))
     yield Item("recording", file.source(), {"title": title} if title else {}, recording=recording)
 
 
-def _samples(file: File, sound: Any) -> tuple[np.ndarray, str]:
-    """float32 [n], mono, and why decoding broke off before the end, empty where it did not.
+class _Decoder:
+    """One run through the sound of a file.
 
-    Memory grows with what is there, never with what the header claims.
+    Where channels cancel each other, the loudest of them is heard instead of their mean.
+
+    Raises:
+        ItemError: E_NOT_AUDIO, E_AUDIO_FORMAT, E_AUDIO_LIMIT.
+        MissingExtraError: soundfile is not installed.
     """
-    import soundfile
 
-    most = min(int(file.limits.recording_seconds * sound.samplerate), file.limits.recording_samples)
-    too_long = file.refuse(f"is longer than {most / sound.samplerate / 60:.3g} minutes", "Cut it", "E_AUDIO_LIMIT")
-    # A claim is believed where the file is large enough to hold it, so that hours are not decoded in vain.
-    if sound.frames > most and file.size > _LEAST_BYTES_A_SECOND * sound.frames / sound.samplerate:
-        raise too_long
-    block = np.empty((_BLOCK_FRAMES, sound.channels), np.float32)
-    samples, total, fault = np.empty(_BLOCK_FRAMES, np.float32), 0, ""
-    while not fault:
+    def __init__(self, file: File) -> None:
         try:
-            read = len(sound.read(out=block))
-        except soundfile.LibsndfileError as e:  # what came before the damage is in the block
-            read, fault = min(max(sound.tell() - total, 0), len(block)), clean(str(e), 120)
-        if not read:
-            break
-        mono = block[:read, 0] if block.shape[1] == 1 else block[:read].mean(axis=1)
-        if not np.isfinite(mono).all():
-            raise file.refuse("has samples that are no numbers", "Export it again", "E_AUDIO_NAN")
-        if total + read > most:
-            raise too_long
-        if total + read > len(samples):
-            samples.resize(len(samples) + max(_BLOCK_FRAMES, len(samples) // 8), refcheck=False)
-        np.clip(mono, -1.0, 1.0, out=samples[total : total + read])
-        total += read
-    samples.resize(total, refcheck=False)
-    return samples, fault
+            import soundfile
+        except ImportError:
+            raise MissingExtraError.of("soundfile", "audio") from None
+        self._file, self.truncated = file, ""
+        self._damage: type[Exception] = soundfile.LibsndfileError
+        try:
+            self._sound = soundfile.SoundFile(os.fsencode(file.path))
+        except self._damage as e:
+            raise self._refused(e) from None
+        self.sample_rate = int(self._sound.samplerate)
+        self.title = clean(self._sound.copy_metadata().get("title", "").rstrip("\0"))
+        try:
+            self._check()
+        except BaseException:
+            self._sound.close()
+            raise
+
+    def __enter__(self) -> _Decoder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._sound.close()
+
+    def _check(self) -> None:
+        """Refuse what a header claims and cannot be, and what is not decoded in vain."""
+        sound, limits, file = self._sound, self._file.limits, self._file
+        if not _RATES[0] <= self.sample_rate <= _RATES[1] or not 1 <= sound.channels <= limits.recording_channels:
+            fault = f"claims {sound.channels} channels at {self.sample_rate} Hz"
+            raise file.refuse(fault, "Is its header damaged?", "E_AUDIO_LIMIT")
+        if sound.subtype == "MPEG_LAYER_I":  # noise under a false name: a little of it decodes to an hour
+            hint = "Is it damaged? Else convert it to WAV or FLAC"
+            raise file.refuse("is MPEG audio of layer I, which is not read", hint, "E_AUDIO_FORMAT")
+        # A claim is believed where the file is large enough to hold it.
+        if sound.frames > self._most and file.size > _LEAST_BYTES_A_SECOND * sound.frames / self.sample_rate:
+            raise self._too_long()
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Blocks, float32 [n], mono, in [-1, 1].
+
+        Raises:
+            ItemError: E_AUDIO_DAMAGED, E_AUDIO_LIMIT, E_AUDIO_NAN, E_SILENT, E_EMPTY.
+        """
+        with self._sound:
+            total, low, high = 0, np.inf, -np.inf
+            for block in self._blocks():
+                mono = _mono(block)
+                if not np.isfinite(mono).all():
+                    raise self._file.refuse("has samples that are no numbers", "Export it again", "E_AUDIO_NAN")
+                if (total := total + len(mono)) > self._most:
+                    raise self._too_long()
+                mono = np.clip(mono, -1.0, 1.0)
+                low, high = min(low, float(mono.min())), max(high, float(mono.max()))
+                yield mono
+            self._check_end(total, high - low)
+
+    def _blocks(self) -> Iterator[np.ndarray]:
+        """float32 [n, channels]; what comes before damage is given."""
+        total, buffer = 0, np.empty((_BLOCK_FRAMES, self._sound.channels), np.float32)
+        while not self.truncated:
+            try:
+                read = len(self._sound.read(out=buffer))
+            except self._damage as e:
+                read, self.truncated = min(max(self._sound.tell() - total, 0), len(buffer)), clean(str(e), 120)
+            if not read:
+                return
+            total += read
+            yield buffer[:read]
+
+    def _check_end(self, total: int, swing: float) -> None:
+        file = self._file
+        if not total and self.truncated:
+            fault = f"breaks off before its first sound ({self.truncated})"
+            raise file.refuse(fault, "Is it damaged?", "E_AUDIO_DAMAGED")
+        if not total:
+            raise file.refuse("No sound", "Was a download or copy cut off?", "E_EMPTY")
+        if swing < 2 * SILENCE:  # a constant is as silent as nothing
+            raise file.refuse("is silent", "Was the right channel recorded?", "E_SILENT")
+        if not self.truncated and (total < self._sound.frames or _cut_off(file)):
+            self.truncated = "the file is shorter than it says"
+
+    @property
+    def _most(self) -> int:
+        return int(self._file.limits.recording_seconds * self.sample_rate)
+
+    def _too_long(self) -> ItemError:
+        hours = self._file.limits.recording_seconds / 3600
+        return self._file.refuse(f"is longer than {hours:.3g} hours", "Cut it", "E_AUDIO_LIMIT")
+
+    def _refused(self, error: Exception) -> ItemError:
+        hint = "Is it damaged? Else convert it to WAV or FLAC"
+        return self._file.refuse(f"cannot be decoded ({clean(str(error), 120)})", hint, NOT[0])
+
+
+def _mono(block: np.ndarray) -> np.ndarray:
+    """Channels [n, c] as one, float32 [n]."""
+    if block.shape[1] == 1:
+        return block[:, 0].copy()
+    mean = block.mean(axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is no number is refused by the caller
+        power = np.square(block).mean(axis=0)
+        cancelled = np.square(mean).mean() < _CANCELLED * power.max()
+    return block[:, int(power.argmax())].copy() if cancelled else mean
 
 
 def _cut_off(file: File) -> bool:

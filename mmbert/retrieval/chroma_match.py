@@ -74,6 +74,16 @@ class ChromaIndex:
         frames = np.concatenate([np.zeros((0, 12), np.uint8), *sequences])
         return cls(np.array([len(s) for s in sequences], np.int64), frames)
 
+    @property
+    def lengths(self) -> np.ndarray:
+        """Frames of each piece, int64 [P]."""
+        return self._line.length
+
+    def frames_of(self, piece: int) -> np.ndarray:
+        """The frames of one piece, uint8 [n, 12]."""
+        start = self._line.start[piece]
+        return self._line.frames[start : start + self._line.length[piece]]
+
     def __len__(self) -> int:
         """Pieces."""
         return len(self._line.start)

@@ -30,6 +30,7 @@ class Grounds:
         to: What the passage is near to: ``your words`` or the example's name.
         example: Facets of the example, None without one.
         opening: The first words of a hit that is a text.
+        heard: Sounds of a recording that the question speaks of.
     """
 
     facets: Facets
@@ -41,6 +42,7 @@ class Grounds:
     to: str = "your words"
     example: Facets | None = None
     opening: str = ""
+    heard: Sequence[str] = ()
 
 
 def why(grounds: Grounds) -> str:
@@ -62,7 +64,7 @@ def why(grounds: Grounds) -> str:
     facts = [", ".join(facts), _but(grounds, facts)]
     names = [_named(c, grounds.facets) for c in grounds.fitting if _is_name(c)]
     found = _found(grounds)
-    parts = [*dict.fromkeys(names), ", ".join(fact for fact in facts if fact), found, _shared(grounds)]
+    parts = [*dict.fromkeys(names), ", ".join(fact for fact in facts if fact), found, _shared(grounds), _heard(grounds)]
     if grounds.opening:
         parts.append(f"it begins “{grounds.opening}”")
     if grounds.place is not None:
@@ -220,6 +222,14 @@ def _shared(grounds: Grounds) -> str:
     if common and "instruments" not in asked:
         same.append(" and ".join(common))
     return f"like it: {', '.join(same)}" if same else ""
+
+
+def _heard(grounds: Grounds) -> str:
+    """Sounds that a network hears, by AudioSet's names for them."""
+    if not grounds.heard:
+        return ""
+    names = [name.split(",")[0].split(" (")[0] for name in grounds.heard]
+    return f"heard in it: {' and '.join(name[:1].lower() + name[1:] for name in names)}"
 
 
 def _same_key(a: Facets, b: Facets) -> bool:

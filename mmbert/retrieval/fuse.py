@@ -25,6 +25,7 @@ class Weights:
     statements: float = 0.5
     conditions: float = 0.75
     words: float = 6.0
+    sounds: float = 1.0
     example: float = 1.0
     changes: float = 3.0  # conditions beside an example: "slower" is what is wanted of it
 
@@ -56,6 +57,7 @@ class Lists:
         meaning: Similarity with the words, None where there are none.
         statements: How much of what the known phrases read in the words is true, None where there are no words.
         example: Similarity with the example, None where there is none.
+        sounds: Similarity of the words with what is heard, NaN of what is none; None without recordings or words.
     """
 
     words: np.ndarray
@@ -64,6 +66,7 @@ class Lists:
     meaning: np.ndarray | None = None
     statements: np.ndarray | None = None
     example: np.ndarray | None = None
+    sounds: np.ndarray | None = None
 
     def of(self, rows: np.ndarray) -> Lists:
         """Of some pieces alone: what is usual is then what is usual among them."""
@@ -72,7 +75,7 @@ class Lists:
             return None if values is None else values[rows]
 
         own = (self.words[rows], self.conditions[rows], self.tier[rows])
-        return Lists(*own, some(self.meaning), some(self.statements), some(self.example))
+        return Lists(*own, some(self.meaning), some(self.statements), some(self.example), some(self.sounds))
 
 
 def fuse(lists: Lists, weights: Weights = WEIGHTS) -> np.ndarray:
@@ -85,6 +88,9 @@ def fuse(lists: Lists, weights: Weights = WEIGHTS) -> np.ndarray:
         total = total + weights.statements * standard(lists.statements)
     if lists.example is not None:
         total = total + weights.example * standard(lists.example)
+    if lists.sounds is not None:
+        heard = np.isfinite(lists.sounds)
+        total[heard] += weights.sounds * standard(lists.sounds[heard])
     return np.round(total + NAMED * lists.tier, 6)
 
 

@@ -14,6 +14,7 @@ from mmbert.retrieval.conditions import allowed, checked_modality, fits, lies_in
 from mmbert.retrieval.example import Example
 from mmbert.retrieval.explain import Grounds, why
 from mmbert.retrieval.fuse import Lists, fuse, ranking
+from mmbert.retrieval.heard_words import HeardSounds, HeardWords, by_sound
 from mmbert.retrieval.in_words import opening
 from mmbert.retrieval.order import arranged
 from mmbert.retrieval.shortlist import (
@@ -44,6 +45,7 @@ class _Evidence:
     example: Meaning | None
     fitting: np.ndarray  # bool [conditions, n_pieces]
     failing: np.ndarray  # bool [conditions, n_pieces]: known not to fit
+    heard: HeardWords | None
     fused: np.ndarray  # -inf for what is not compared: texts beside music, music beside texts
 
     @property
@@ -71,6 +73,7 @@ def search(
     modality: str | None = None,
     folder: str | None = None,
     order: str = "best",
+    sounds: HeardSounds | None = None,
 ) -> Answer:
     """Answer a question.
 
@@ -85,6 +88,7 @@ def search(
             nearer than any music is, being words.
         folder: Only pieces whose file lies in this folder.
         order: How hits are arranged.
+        sounds: What is heard in the library's recordings; None where it holds none.
     """
     checked_modality(modality)
     understood = {str(c) for c in query.conditions}
@@ -100,13 +104,13 @@ def search(
         keep &= lies_in(generation.pieces.path, folder)
     if like is not None and (own := generation.row_of(like.uid)) is not None:
         keep[own] = False
-    evidence = _look(generation, embedder, query, like, unit, keep, peers)
+    evidence = _look(generation, embedder, query, like, unit, keep, peers, sounds)
     ranked = ranking(evidence.fused, np.flatnonzero(keep))
     rows = arranged(generation, ranked, order, compares=like is not None or bool(query.words))
     shares = np.zeros(generation.n_pieces)
     shares[peers] = shares_beaten(evidence.fused[peers])
     groups = fold_versions(generation, rows, limit)
-    read = _read(generation, [row for row, _ in groups], evidence.nearest)
+    read = _read(generation, [row for row, _ in groups], evidence)
     hits = tuple(
         _hit(generation, query, evidence, read, row, rank, float(shares[row]), folded, like)
         for rank, (row, folded) in enumerate(groups, 1)
@@ -126,6 +130,7 @@ def _look(
     unit: str | None,
     keep: np.ndarray,
     peers: np.ndarray,
+    sounds: HeardSounds | None,
 ) -> _Evidence:
     n = generation.n_pieces
     # Beside an example, words that were all understood ("like this, but slower") have no further meaning.
@@ -133,6 +138,7 @@ def _look(
     vector = np.asarray(embedder().embed_texts([query.meaning]))[0] if speaks and n else None
     meaning = by_meaning(generation, vector) if vector is not None else None
     example = by_example(generation, like.vector, keep) if like is not None and n else None
+    heard = by_sound(sounds, query.meaning, embedder(), n) if speaks and sounds is not None else None
     answers = answers_of(generation, query, unit)
     lists = Lists(
         words=by_words(generation, query.lexical, peers),
@@ -141,10 +147,11 @@ def _look(
         meaning=None if meaning is None else meaning.similarity,
         statements=by_statements(generation, phrasebook.said(query.meaning)) if meaning is not None else None,
         example=None if example is None else example.similarity,
+        sounds=None if heard is None else heard.similarity,
     )
     fused = np.full(n, -np.inf)
     fused[peers] = fuse(lists.of(peers))
-    return _Evidence(lists, meaning, example, answers == 1, answers == 0, fused)
+    return _Evidence(lists, meaning, example, answers == 1, answers == 0, heard, fused)
 
 
 def answers_of(generation: Generation, query: Query, unit: str | None = None) -> np.ndarray:
@@ -180,9 +187,12 @@ def _nothing_fits(
     return calibration.margin(embedder().language([query.meaning])[0], best) < 0
 
 
-def _read(generation: Generation, rows: Sequence[int], near: Meaning | None) -> _Records:
-    facets = generation.facets_of(rows)
+def _read(generation: Generation, rows: Sequence[int], evidence: _Evidence) -> _Records:
+    facets, near = generation.facets_of(rows), evidence.nearest
     places = best_places(generation, facets, None if near is None else near.vector)
+    if evidence.heard is not None:
+        recordings = [row for row in rows if np.isfinite(evidence.heard.similarity[row])]
+        places |= evidence.heard.places(generation, recordings)
     return _Records(facets, texts_of(generation, rows), places)
 
 
@@ -209,6 +219,7 @@ def _hit(
         place=None if near is None or pieces.kind[row] == "text" else place,
         to=f"“{like.name}”" if like is not None else "your words",
         example=None if like is None else like.facets,
+        heard=() if evidence.heard is None else evidence.heard.named(facets.sounds),
     )
     return Hit(
         id=str(pieces.uid[row]),

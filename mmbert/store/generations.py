@@ -125,6 +125,26 @@ class Generation:
             raise LibraryError(str(library), "was built before tunes could be found in a library", hint)
         return kept
 
+    def chroma(self) -> tuple[np.ndarray, np.ndarray]:
+        """Frames of each piece's chroma sequence, int64 [n_pieces], and all of them, uint8 [N, 12], in order of piece.
+
+        Raises:
+            LibraryError: the library was built before chroma sequences were kept.
+        """
+        if (kept := self._records.chroma()) is None:
+            library = self.folder.parent.parent
+            hint = f"Run: mmbert index build {library}  (its files are read again, nothing is embedded again)"
+            raise LibraryError(str(library), "was built before recordings were compared with scores", hint)
+        return kept
+
+    def heard(self, sounds: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of the recordings, int64 [r], and logits of the sounds heard in them, float16 [r, sounds]."""
+        return self._records.heard(sounds)
+
+    def heard_windows(self, rows: Iterable[int], sounds: int) -> dict[int, np.ndarray]:
+        """Logits of the sounds heard in the windows of some recordings, float16 [windows, sounds] of each."""
+        return self._records.heard_windows(rows, sounds)
+
     def phrase_heads(self) -> tuple[np.ndarray, np.ndarray]:
         """Phrases of each piece, int64 [n_pieces], and all of them, ``PHRASE`` [P], in order of piece.
 

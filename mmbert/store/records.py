@@ -23,6 +23,7 @@ from mmbert.types import Condition, Facets, Place
 
 TERMS_AT_MOST, TERM_LENGTH = 64, 200  # of one question
 _MELODIES = "SELECT m.notes FROM piece p LEFT JOIN melody m ON m.piece_id=p.id ORDER BY p.id"
+_CHROMA = "SELECT c.frames FROM piece p LEFT JOIN chroma c ON c.piece_id=p.id ORDER BY p.id"
 _HEADS = "SELECT p.heads FROM piece LEFT JOIN phrases p ON p.piece_id=piece.id ORDER BY piece.id"
 KEYS_AT_ONCE = 500  # variables of one statement; every SQLite takes 999
 
@@ -93,6 +94,7 @@ class Records:
         self._connection.execute("PRAGMA query_only=ON")
         self._lock = Lock()
         self.columns = Columns(self._column)
+        self._known = frozenset(name for _, name, *_ in self._all("PRAGMA table_info(piece)"))
 
     def _all(self, statement: str, values: Iterable[Any] = ()) -> list[tuple]:
         try:
@@ -102,6 +104,8 @@ class Records:
             raise DamageError(f"records.sqlite cannot be read ({e})") from e
 
     def _column(self, name: str) -> list:
+        if name not in self._known:  # older records know fewer facets, and SQLite takes the name for its value
+            return [None] * self._all("SELECT count(*) FROM piece")[0][0]
         return [v for (v,) in self._all(f'SELECT "{name}" FROM piece ORDER BY id')]
 
     def piece_table(self) -> PieceTable:
@@ -151,7 +155,7 @@ class Records:
         Raises:
             DamageError: what is kept are no melodies.
         """
-        if not self._all("SELECT 1 FROM sqlite_master WHERE type='table' AND name='melody'"):
+        if not self._has("melody"):
             return None
         kept = [notes or b"" for (notes,) in self._all(_MELODIES)]
         try:
@@ -159,6 +163,42 @@ class Records:
         except ValueError as e:
             raise DamageError("records.sqlite holds a melody that is none") from e
         return np.array([len(some) for some in kept], np.int64) // TUNE_NOTE.itemsize, notes
+
+    def chroma(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """(frames of each piece, int64 [n_pieces]; all of them, uint8 [N, 12]); None where none are kept.
+
+        Raises:
+            DamageError: what is kept are no chroma sequences.
+        """
+        if not self._has("chroma"):
+            return None
+        kept = [frames or b"" for (frames,) in self._all(_CHROMA)]
+        counts = np.array([len(some) for some in kept], np.int64)
+        if (counts % 12).any():
+            raise DamageError("records.sqlite holds a chroma sequence that is none")
+        return counts // 12, np.frombuffer(b"".join(kept), np.uint8).reshape(-1, 12)
+
+    def heard(self, sounds: int) -> tuple[np.ndarray, np.ndarray]:
+        """(rows of recordings, int64 [r]; logits of the sounds that are heard in them, float16 [r, sounds]).
+
+        Raises:
+            DamageError: what is kept are no logits of so many sounds.
+        """
+        kept = self._all("SELECT piece_id, piece FROM heard ORDER BY piece_id") if self._has("heard") else []
+        logits = _logits([piece for _, piece in kept], sounds)
+        return np.array([row for row, _ in kept], np.int64), logits
+
+    def heard_windows(self, rows: Iterable[int], sounds: int) -> dict[int, np.ndarray]:
+        """Logits of the sounds that are heard in the windows of some recordings, float16 [windows, sounds] of each.
+
+        Raises:
+            DamageError: as :meth:`heard`.
+        """
+        found = self._each("SELECT piece_id, windows FROM heard", rows, key="piece_id")
+        return {row: _logits([windows], sounds) for row, windows in found}
+
+    def _has(self, table: str) -> bool:
+        return bool(self._all("SELECT 1 FROM sqlite_master WHERE type='table' AND name=?", [table]))
 
     def phrase_heads(self) -> tuple[np.ndarray, np.ndarray]:
         """(phrases of each piece, int64 [n_pieces]; all of them, ``PHRASE`` [P]), in order of piece.
@@ -217,6 +257,13 @@ class Records:
     def close(self) -> None:
         """Close the database."""
         self._connection.close()
+
+
+def _logits(kept: list[bytes], sounds: int) -> np.ndarray:
+    try:
+        return np.frombuffer(b"".join(kept), "<f2").reshape(-1, sounds)
+    except ValueError as e:
+        raise DamageError("records.sqlite holds sounds that are none") from e
 
 
 def _phrases(heads: bytes, parts: str, notes: bytes) -> PhraseLines:

@@ -6,7 +6,7 @@ import numpy as np
 
 from mmbert.facets import FACETS
 
-SCHEMA = 3  # 2: melodies, 3: phrases
+SCHEMA = 4  # 2: melodies, 3: phrases, 4: recordings and chroma sequences
 _TYPES = {"number": "REAL", "flag": "INT"}
 # name -> weight of a match in bm25; the columns of the full text, in this order
 TEXT_COLUMNS = {
@@ -36,6 +36,9 @@ CREATE TABLE window("row" INTEGER PRIMARY KEY, piece_id INT NOT NULL, n INT NOT 
 CREATE TABLE melody(piece_id INTEGER PRIMARY KEY, notes BLOB NOT NULL);  -- mmbert.symbolic.tune_line.TUNE_NOTE
 CREATE TABLE phrases(piece_id INTEGER PRIMARY KEY,  -- mmbert.symbolic.phrase_lines
   heads BLOB NOT NULL, parts TEXT NOT NULL, notes BLOB NOT NULL);
+CREATE TABLE chroma(piece_id INTEGER PRIMARY KEY, frames BLOB NOT NULL);  -- mmbert.audio.chroma
+CREATE TABLE heard(piece_id INTEGER PRIMARY KEY,  -- of recordings: logits of named sounds, float16
+  piece BLOB NOT NULL, windows BLOB NOT NULL);
 CREATE TABLE facet(name TEXT, value TEXT, piece_id INT, PRIMARY KEY(name, value, piece_id)) WITHOUT ROWID;
 CREATE VIRTUAL TABLE fts USING fts5({", ".join(TEXT_COLUMNS)}, content='',
   tokenize='unicode61 remove_diacritics 2', prefix='2 3');

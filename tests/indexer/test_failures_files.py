@@ -129,7 +129,8 @@ def test_content_decides_over_the_name(tmp_path):
     soundfile = pytest.importorskip("soundfile")
     soundfile.write(tmp_path / "a.mp3", np.sin(np.arange(24_000) / 8) * 0.5, 24_000, format="MP3")
     (tmp_path / "a.mp3").rename(tmp_path / "a.wav")
-    assert next(load_items(tmp_path / "a.wav")).recording.duration_s == pytest.approx(1, abs=0.1)
+    samples = sum(map(len, next(load_items(tmp_path / "a.wav")).recording.sound()))
+    assert samples == pytest.approx(24_000, abs=2400)
 
 
 @pytest.mark.failure(10)
@@ -142,10 +143,11 @@ def test_a_wav_header_that_claims_4_gb(tmp_path, claimed):
     size = struct.pack("<I", claimed)
     (tmp_path / "a.wav").write_bytes(TONE[:4] + size + TONE[8:at] + size + TONE[at + 4 :])
     tracemalloc.start()
-    recording = next(load_items(tmp_path / "a.wav")).recording
+    sound = next(load_items(tmp_path / "a.wav")).recording.sound()
+    samples = sum(map(len, sound))
     assert tracemalloc.get_traced_memory()[1] < 50e6
     tracemalloc.stop()
-    assert (recording.truncated, len(recording.samples)) == (True, 4000)
+    assert (sound.truncated, samples) == ("the file is shorter than it says", 4000)
 
 
 @pytest.mark.failure(11)

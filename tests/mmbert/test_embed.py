@@ -19,7 +19,7 @@ from mmbert.model.config import PIECE_BARS
 from mmbert.prepare import prepare
 from mmbert.retrieval.calibrate import Calibration
 from mmbert.symbolic.score import Score
-from mmbert.types import Embedded, Item, Recording, Source
+from mmbert.types import Embedded, Item, Recording, Sound, Source
 
 
 def item(notes: Sequence[tuple], number: int = 0, **metadata: str) -> Item:
@@ -61,7 +61,7 @@ def test_a_piece_has_a_row_and_its_windows_have_rows(embedder: Embedder, some: l
         assert result.places[0].start_bar == 0
         assert result.places[-1].end_bar == piece.source.number
         assert all(p.end_bar - p.start_bar <= 4 for p in result.places)
-    assert embedder.kinds == {"score", "text"}
+    assert embedder.kinds == {"score", "recording", "text"}
     assert embedder.dim == 32
     assert all(embedder.seconds[name] > 0 for name in ("facets", "encode", "forward"))
 
@@ -128,7 +128,10 @@ def test_rows_of_one_stream_know_that_stream_alone(
 
 
 def test_errors_stand_where_their_items_stood(embedder: Embedder) -> None:
-    sound = Recording(np.zeros(8000, np.float32), 8000)
+    def silent() -> Sound:
+        raise ItemError("x.wav", "is silent", code="E_SILENT")
+
+    sound = Recording(8000, silent)
     source = Source(Path("x.wav"), "1" * 64)
     music = item(melody(4))
     results = embedder.embed(
@@ -142,8 +145,7 @@ def test_errors_stand_where_their_items_stood(embedder: Embedder) -> None:
         ]
     )
     codes = [r.code if isinstance(r, ItemError) else "" for r in results]
-    assert codes == ["E_NO_AUDIO_ENCODER", "", "E_NO_NOTES", "E_EMPTY", "", ""]
-    assert "x.wav: no audio encoder in these weights" in str(results[0])
+    assert codes == ["E_SILENT", "", "E_NO_NOTES", "E_EMPTY", "", ""]
     assert embedder.embed([]) == []
     assert embedder.embed([item([])])[0].stage == "encode"
 

@@ -143,7 +143,7 @@ class Uploads:
             for result in results:
                 if isinstance(result, Found):
                     first, pieces = first or _item(result, state), pieces + 1
-                else:
+                elif isinstance(result, ItemError):
                     faults.append(result)
                 if time.monotonic() > until:
                     self._pool.close()

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmbert.audio.mel import FRAMES_A_SECOND, MELS, RATE, LogMel
-from mmbert.audio.mn04 import SOUNDS, WIDTH, Mn04, sound_ids, sound_names
+from mmbert.audio.mn04 import WIDTH, Mn04
+from mmbert.audio.sounds import SOUNDS, sound_ids, sound_names
 from mmbert.errors import WeightsError
 
 STORED = json.loads((Path(__file__).parents[2] / "data" / "mn04_outputs.json").read_text())

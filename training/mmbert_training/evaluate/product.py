@@ -39,6 +39,9 @@ class _AsEmbedded:
     def embed_prepared(self, ready: Sequence[Prepared]) -> list[Embedded | ItemError]:
         return [replace(self._embedded[int(p.item.source.path.stem)], item=p.item) for p in ready]
 
+    def hear(self, mel: np.ndarray) -> np.ndarray:
+        raise AssertionError("no recording is among scores")
+
 
 class _AsRead:
     """An embedder for the questions: what was read already is not read again."""

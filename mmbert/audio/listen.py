@@ -1,0 +1,143 @@
+"""One run through a recording: spectra for the network, and what is counted on the way. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmbert.audio.chroma import Chroma
+from mmbert.audio.mel import FRAMES_A_SECOND, MELS, RATE, SEGMENT_S, LogMel
+from mmbert.errors import MissingExtraError
+from mmbert.types import Recording
+
+PART_S = 60  # of sound that is handed over at a time
+MOST_FRAMES = 2 * PART_S * FRAMES_A_SECOND  # of a part: what is left over goes with the last minute
+_CLIPPED = 0.9999  # as loud as a file can hold
+_MANY_CLIPPED = 1e-3  # share of samples from which a person would hear it
+_GATE_S = 0.4
+_QUIETEST_DB, _GATE_DB = -70.0, -10.0  # ITU-R BS.1770-4, annex 1: gates of the loudness
+
+
+@dataclass(frozen=True)
+class SoundFacts:
+    """What was counted in a run through a recording.
+
+    Attributes:
+        duration_s: Seconds.
+        loudness_db: Mean power of what is not silent, in dB below full scale, gated as in ITU-R BS.1770 but without its
+            filter for the ear.
+        chroma: uint8 [n, 12], as :mod:`mmbert.audio.chroma` has it.
+        flaws: What is wrong with the recording, in words.
+    """
+
+    duration_s: float
+    loudness_db: float | None
+    chroma: np.ndarray
+    flaws: tuple[str, ...]
+
+
+def count(recording: Recording) -> SoundFacts:
+    """What there is to count in a recording that nobody hears.
+
+    Raises:
+        ItemError: it cannot be used.
+        MissingExtraError: soxr is not installed.
+    """
+    listener = Listener(recording)
+    for _ in listener.parts():
+        pass
+    return listener.facts()
+
+
+class Listener:
+    """One run through a recording.
+
+    Args:
+        recording: What is heard.
+
+    >>> import math
+    >>> tone = [np.sin(np.arange(8000) * 2 * math.pi * 440 / 8000).astype(np.float32)] * 3
+    >>> class Tone(list):
+    ...     truncated = ""
+    >>> listener = Listener(Recording(8000, lambda: Tone(tone)))
+    >>> [part.shape for part in listener.parts()], listener.facts().duration_s, round(listener.facts().loudness_db)
+    ([(300, 128)], 3.0, -3)
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._samples = self._clipped = 0
+        self._power: list[np.ndarray] = []  # of stretches of 0.4 s
+        self._left = np.zeros(0, np.float32)
+        self._truncated = ""
+        self._chroma = Chroma(RATE)
+
+    def parts(self) -> Iterator[np.ndarray]:
+        """Log-mel frames float16 [n, 128], a minute at a time; the last part is as long as what is left, or longer than
+        a minute where that would be too short to be heard by itself.
+
+        Raises:
+            ItemError: the rest cannot be used.
+            MissingExtraError: soxr is not installed.
+        """
+        whole, least = PART_S * FRAMES_A_SECOND, SEGMENT_S * FRAMES_A_SECOND
+        waiting: list[np.ndarray] = []
+        for frames in self._frames():
+            waiting.append(frames.astype(np.float16))
+            if sum(map(len, waiting)) >= whole + least:
+                all_ = np.concatenate(waiting)
+                yield all_[:whole]
+                waiting = [all_[whole:]]
+        yield np.concatenate(waiting or [np.zeros((0, MELS), np.float16)])
+
+    def facts(self) -> SoundFacts:
+        """What was counted; after all parts were taken."""
+        duration = self._samples / self._recording.sample_rate
+        flaws = []
+        if self._truncated:
+            flaws.append(f"breaks off at {int(duration) // 60}:{int(duration) % 60:02d} ({self._truncated})")
+        if self._clipped > _MANY_CLIPPED * self._samples:
+            flaws.append(f"is clipped in {100 * self._clipped / self._samples:.2g} % of its samples")
+        return SoundFacts(duration, self._loudness(), self._chroma.finish(), tuple(flaws))
+
+    def _frames(self) -> Iterator[np.ndarray]:
+        mel = LogMel()
+        for block in self._resampled():
+            self._measure(block)
+            self._chroma.feed(block)
+            yield mel.feed(block)
+        yield mel.finish()
+
+    def _resampled(self) -> Iterator[np.ndarray]:
+        """Blocks, float32 [n], at 32 kHz."""
+        try:
+            import soxr
+        except ImportError:
+            raise MissingExtraError.of("soxr", "audio") from None
+        sound = self._recording.sound()
+        stream = soxr.ResampleStream(self._recording.sample_rate, RATE, 1, dtype="float32")
+        for block in sound:
+            self._samples += len(block)
+            self._clipped += int((np.abs(block) >= _CLIPPED).sum())
+            yield stream.resample_chunk(block)
+        yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+        self._truncated = sound.truncated
+
+    def _measure(self, block: np.ndarray) -> None:
+        some = np.concatenate([self._left, block])
+        size = int(_GATE_S * RATE)
+        whole = len(some) // size
+        self._left = some[whole * size :]
+        if whole:
+            stretches = some[: whole * size].reshape(whole, size)
+            self._power.append(stretches.var(axis=1, dtype=np.float64))
+
+    def _loudness(self) -> float | None:
+        power = np.concatenate(self._power) if self._power else np.array([float(self._left.var())])
+        power = power[power > 10 ** (_QUIETEST_DB / 10)]
+        if not len(power):
+            return None
+        power = power[power >= power.mean() * 10 ** (_GATE_DB / 10)]
+        return round(float(10 * np.log10(power.mean())), 1)

@@ -1,0 +1,174 @@
+"""A recording to the scores of the same notes, a score to its recordings: in any key, slower or faster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmbert.audio.chroma import FRAMES_A_SECOND, score_chroma
+from mmbert.audio.listen import count
+from mmbert.errors import UsageError
+from mmbert.retrieval.calibrate import shares_beaten
+from mmbert.retrieval.chroma_match import LEAST, ROTATIONS, ChromaIndex, ChromaMatches
+from mmbert.retrieval.conditions import allowed, checked_modality, lies_in
+from mmbert.retrieval.example import Like, read_item
+from mmbert.retrieval.intervals import apart
+from mmbert.retrieval.versions import fold_versions
+from mmbert.titles import title_of
+from mmbert.types import Answer, Condition, Facets, Kind, Place, Query, TuneHit
+
+if TYPE_CHECKING:
+    from mmbert.store import Generation
+
+ENOUGH = 0.6  # likeness below which nothing is said to be the same music
+_SAME_SPEED = 0.04  # difference of speed that is not worth saying
+
+
+@dataclass(frozen=True)
+class Sounding:
+    """What is looked for.
+
+    Attributes:
+        name: As shown.
+        uid: Of its content.
+        frames: Its chroma sequence, uint8 [n, 12].
+    """
+
+    name: str
+    uid: str
+    frames: np.ndarray
+
+
+def read_sounding(like: Like, generation: Generation, index: ChromaIndex) -> Sounding:
+    """The chroma sequence of a file, an item, or a piece of the library.
+
+    Raises:
+        UsageError: there is no such file, or nothing in it has a pitch.
+        ItemError: it cannot be read.
+    """
+    if isinstance(like, str) and (row := generation.row_of(like)) is not None:
+        return _checked(Sounding(str(generation.pieces.title[row]), like, index.frames_of(row)))
+    item = read_item(like)
+    name = title_of(item.metadata.get("title"), item.source.path)
+    if item.score is not None:
+        return _checked(Sounding(name, item.uid, score_chroma(item.score)))
+    if item.recording is not None:
+        return _checked(Sounding(name, item.uid, count(item.recording).chroma))
+    raise UsageError(
+        str(item.source.path), f"is a {item.kind}", "Music is found by its sound: give a recording or a score"
+    )
+
+
+def _checked(sounding: Sounding) -> Sounding:
+    seconds = LEAST / FRAMES_A_SECOND
+    if len(sounding.frames) < LEAST:
+        raise UsageError(sounding.name, f"is shorter than {seconds:.0f} seconds", "Give more of it")
+    if not np.ptp(sounding.frames, axis=1).any():
+        raise UsageError(sounding.name, "holds no sound with a pitch", "Drums alone tell no piece from another")
+    return sounding
+
+
+def search_same(
+    generation: Generation,
+    index: ChromaIndex,
+    sounding: Sounding,
+    conditions: Sequence[Condition] = (),
+    *,
+    limit: int = 10,
+    modality: Kind | None = None,
+    folder: str | None = None,
+) -> Answer:
+    """Find the pieces that sound like one, in any key.
+
+    Args:
+        generation: The open library.
+        index: Its chroma sequences.
+        sounding: What is looked for; it is not among its own hits.
+        conditions: Exclude.
+        limit: Hits wanted. Versions of one piece share a hit.
+        modality: Only scores or recordings.
+        folder: Only pieces whose file lies in this folder.
+
+    Returns:
+        Hits best first. A hit's ``similarity`` is the cosine of both sequences where they fit best, ``score`` the share
+        of random pieces that are less like it. ``nothing_fits`` where the best is too unlike to be the same music.
+    """
+    checked_modality(modality)
+    query = Query(conditions=tuple(conditions), like=sounding.name, mode="same")
+    keep = allowed(generation, query.conditions) & (index.lengths > 0)
+    if modality is not None:
+        keep &= generation.pieces.kind == modality
+    if folder is not None:
+        keep &= lies_in(generation.pieces.path, folder)
+    if (own := generation.row_of(sounding.uid)) is not None:
+        keep[own] = False
+    found = index.find(sounding.frames, rotations=ROTATIONS)
+    shares = shares_beaten(np.where(index.lengths > 0, found.score, -np.inf))
+    rows = np.flatnonzero(keep)
+    rows = rows[np.lexsort((rows, -found.score[rows]))]
+    groups = fold_versions(generation, rows, limit)
+    facets = generation.facets_of([row for row, _ in groups])
+    seconds = len(sounding.frames) / FRAMES_A_SECOND
+    hits = tuple(
+        _hit(generation, found, row, rank, float(shares[row]), facets[row], versions, seconds)
+        for rank, (row, versions) in enumerate(groups, 1)
+    )
+    nothing = not hits or found.score[groups[0][0]] < ENOUGH
+    return Answer(query, hits, bool(nothing), int(keep.sum()))
+
+
+def _hit(
+    generation: Generation,
+    found: ChromaMatches,
+    row: int,
+    rank: int,
+    share: float,
+    facets: Facets,
+    versions: Sequence[int],
+    seconds: float,
+) -> TuneHit:
+    pieces = generation.pieces
+    speed, up = float(found.speed[row]), int(found.rotation[row])
+    place = _place(generation, row, facets, float(found.start_s[row]), seconds * speed)
+    return TuneHit(
+        id=str(pieces.uid[row]),
+        rank=rank,
+        similarity=float(found.score[row]),
+        score=share,
+        path=str(pieces.path[row]),
+        number=int(pieces.number[row]),
+        title=str(pieces.title[row]),
+        modality=pieces.kind[row],
+        place=place,
+        facets=facets,
+        why=_why(place, up, speed),
+        versions=tuple(str(pieces.uid[r]) for r in versions),
+        transposed_by=-up,
+        stretched_by=1 / speed,
+    )
+
+
+def _place(generation: Generation, row: int, facets: Facets, start: float, seconds: float) -> Place:
+    """Where a piece sounds like what was asked for; its bars where it has any, read off its windows."""
+    end = min(start + seconds, facets.duration_s or np.inf)
+    windows = generation.places_of(generation.windows.of_piece(row))
+    known = [p for p in windows.values() if p.start_bar is not None and p.end_bar is not None]
+    if facets.bars is None or not known:
+        return Place(start, end)
+    at = [known[0].start_s, *(p.end_s for p in known)]
+    bars = [known[0].start_bar or 0, *(p.end_bar or 0 for p in known)]
+    first, last = np.interp([start, end], at, bars)
+    return Place(start, end, int(first), max(int(first) + 1, int(np.ceil(last - 1e-6))))
+
+
+def _why(place: Place, up: int, speed: float) -> str:
+    """One true sentence."""
+    begin = f"{int(place.start_s) // 60}:{int(place.start_s) % 60:02d}"
+    where = f"bar {place.start_bar + 1}" if place.start_bar is not None else begin
+    said = f"the same harmony from {where} on, {apart(up)}"
+    if abs(speed - 1) >= _SAME_SPEED:
+        said += f", at {1 / speed:.2f} times the speed of yours"
+    return f"{said[0].upper()}{said[1:]}."

@@ -1,0 +1,100 @@
+"""Recordings in a library: listened to once, in reading processes, and kept with what was heard."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmbert_indexer.build import build_library
+
+from mmbert.audio.sounds import SOUNDS
+from mmbert.embed import Embedder
+from mmbert.model import MmbertModel, ModelConfig
+from mmbert.store import open_library
+
+soundfile = pytest.importorskip("soundfile")
+DATA = Path(__file__).parents[1] / "data"
+RATE = 22_050
+
+
+class Counting(Embedder):
+    """Counts the seconds that it hears."""
+
+    heard = 0
+
+    @property
+    def phrases(self):
+        return None
+
+    def hear(self, mel: np.ndarray) -> np.ndarray:
+        self.heard += len(mel) // 100
+        return super().hear(mel)
+
+
+@pytest.fixture
+def embedder() -> Counting:
+    return Counting(MmbertModel(ModelConfig(dim=64, out_dim=32, layers=1, ffn=64)))
+
+
+@pytest.fixture
+def music(tmp_path) -> Path:
+    folder = tmp_path / "music"
+    folder.mkdir()
+    t = np.arange(75 * RATE) / RATE
+    soundfile.write(folder / "long.flac", 0.3 * np.sin(2 * np.pi * 440 * t), RATE)
+    soundfile.write(folder / "short.ogg", 0.3 * np.sin(2 * np.pi * 330 * t[: 3 * RATE]), RATE)
+    shutil.copy(DATA / "waltz.mid", folder)
+    return folder
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_is_heard_is_kept(tmp_path, music, embedder, workers):
+    report = build_library(tmp_path / "lib", [music], embedder, workers=workers)
+    assert (report.pieces, report.rejected, embedder.heard) == (3, 0, 78)
+    generation = open_library(tmp_path / "lib").current()
+    kinds = dict(zip(generation.pieces.title, generation.pieces.kind))
+    assert sorted(kinds.values()) == ["recording", "recording", "score"]
+    rows, logits = generation.heard(SOUNDS)
+    assert (generation.pieces.kind[rows] == "recording").all()
+    assert logits.shape == (2, SOUNDS)
+    assert np.isfinite(logits).all()
+    counts, frames = generation.chroma()
+    assert (counts > 0).all()
+    assert counts.sum() == len(frames)
+    long = int(np.flatnonzero(generation.pieces.title == "long")[0])
+    assert generation.windows.place(int(generation.windows.of_piece(long)[-1])).end_s == pytest.approx(75)
+    assert generation.heard_windows([long], SOUNDS)[long].shape == (int(generation.pieces.windows[long]), SOUNDS)
+    assert generation.facets(long).sounds
+    generation.close()
+
+
+def test_nothing_is_listened_to_twice(tmp_path, music, embedder, monkeypatch):
+    build_library(tmp_path / "lib", [music], embedder, workers=0)
+    (music / "short.ogg").rename(music / "moved.ogg")
+    report = build_library(tmp_path / "lib", [music], embedder, workers=0)
+    assert (report.embedded, embedder.heard) == (0, 78)
+    monkeypatch.setattr("mmbert_indexer.build.reader_version", lambda: "newer")
+    report = build_library(tmp_path / "lib", [music], embedder, workers=0)
+    assert (report.pieces, report.embedded, embedder.heard) == (3, 0, 78)
+    generation = open_library(tmp_path / "lib").current()
+    assert len(generation.heard(SOUNDS)[0]) == 2
+    assert (generation.chroma()[0] > 0).all()
+    generation.close()
+
+
+def test_a_recording_that_fails_late_costs_itself_alone(tmp_path, music, embedder):
+    samples = 0.3 * np.sin(np.arange(90 * 8000) / 9)
+    samples[-1] = np.inf
+    soundfile.write(music / "bad.wav", samples, 8000, subtype="FLOAT")
+    data = (music / "long.flac").read_bytes()
+    (music / "cut.flac").write_bytes(data[: len(data) // 2])
+    report = build_library(tmp_path / "lib", [music], embedder, workers=1)
+    assert (report.pieces, report.rejected) == (4, 1)
+    generation = open_library(tmp_path / "lib").current()
+    [reject] = generation.rejects()
+    assert (Path(reject["path"]).name, reject["code"]) == ("bad.wav", "E_AUDIO_NAN")
+    cut = int(np.flatnonzero(generation.pieces.title == "cut")[0])
+    assert "breaks off" in generation.metadata(cut)["flaws"]
+    generation.close()
