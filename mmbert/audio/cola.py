@@ -74,6 +74,7 @@ class Cola(AudioEncoder):
             dropout_rate=0.0, batch_norm_momentum=_NORM_MOMENTUM,
         )  # fmt: skip
         self.network = EfficientNetModel(sizes)
+        _begin(self.network)
         self.compared: nn.Module
         if config.similarity == "bilinear":
             self.projection = nn.Sequential(
@@ -98,6 +99,16 @@ class Cola(AudioEncoder):
     def similarity(self, anchors: Tensor, positives: Tensor) -> Tensor:
         """s of every anchor and every positive, float [n, m], from f of each, float [n, width] and [m, width]."""
         return self.compared(self.projection(anchors), self.projection(positives))
+
+
+def _begin(network: nn.Module) -> None:
+    """First values after He et al. 2015. ``transformers`` draws even the scales of batch norms from N(0, 0.02), so that
+    after seven blocks nothing is left of the input."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight)
+        elif isinstance(layer, nn.BatchNorm2d):
+            layer.reset_parameters()
 
 
 class Bilinear(nn.Module):

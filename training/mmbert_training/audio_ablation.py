@@ -35,7 +35,8 @@ from mmbert_training.evaluate.audio_probe import TASKS, probe
 
 SEEDS = (1, 2, 3)
 RECIPES = {kind: Path(f"configs/audio-{kind}.yaml") for kind in LEARNERS}
-# In the order in which they are run. Name -> kind of encoder, fields of its recipe that differ, fields of its sizes that differ.
+# In the order in which they are run; those without a kind have no seeds. Name -> kind of encoder, fields of its recipe
+# that differ, fields of its sizes that differ.
 VARIANTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "mn04": ("", {}, {}),
     "COLA, bilinear": ("cola", {}, {}),
@@ -116,7 +117,7 @@ def _main(
         for seed in SEEDS:
             for name in only or VARIANTS:
                 target = out / f"{name.replace(',', '').replace(' + ', '-').replace(' ', '-').lower()}-{seed}.json"
-                if not target.exists() and (VARIANTS[name][0] or seed == SEEDS[0]):  # nothing else has seeds
+                if not target.exists() and (VARIANTS[name][0] or seed == SEEDS[0]):
                     target.write_text(json.dumps(run(name, seed, packs)) + "\n")
                     warn(f"{target.name} done")
         return

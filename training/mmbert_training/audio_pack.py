@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -116,7 +117,7 @@ def save_audio(
 def recordings(folder: Path, seconds: float) -> Iterator[np.ndarray]:
     """Segments of every recording below a folder, float32 [samples] at :data:`mmbert_training.rendering.RATE`.
 
-    Files that cannot be read are named on stderr and left out. What remains at an end is a segment, with silence behind
+    What cannot be read is named on stderr and left out. What remains at an end is a segment, with silence behind
     it, where it has at least a second.
 
     Raises:
@@ -131,16 +132,21 @@ def recordings(folder: Path, seconds: float) -> Iterator[np.ndarray]:
         raise MissingExtraError.of("soxr", "audio") from None
     length = round(seconds * RATE)
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
+        left = np.zeros(0, np.float32)
         try:
             recording = next(iter(load_items(path))).recording
+            assert recording is not None
+            stream = soxr.ResampleStream(recording.sample_rate, RATE, 1, dtype="float32")
+            for block in chain(recording.sound(), [None]):
+                heard = np.zeros(0, np.float32) if block is None else block
+                left = np.concatenate([left, stream.resample_chunk(heard, last=block is None)])
+                while len(left) >= length:
+                    yield left[:length]
+                    left = left[length:]
         except ItemError as e:
             typer.echo(str(e), err=True)
-            continue
-        assert recording is not None
-        sound = soxr.resample(recording.samples, recording.sample_rate, RATE)
-        for at in range(0, len(sound), length):
-            if len(sound) - at >= _LEAST_S * RATE:
-                yield fitted(sound[at : at + length], length)
+        if len(left) >= _LEAST_S * RATE:
+            yield fitted(left, length)
 
 
 def _main(
