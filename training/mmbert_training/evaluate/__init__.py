@@ -53,7 +53,7 @@ EVALUATIONS: dict[str, tuple[str, str]] = {
     ),
     "understanding": ("mmbert_training.evaluate.understanding", "Sentences to the exact set of what was understood"),
 }
-WITH_SPLIT = ("accompaniment", "audio-to-score", "melody-completion", "text-to-music")
+WITH_SPLIT = ("accompaniment", "audio-to-score", "melody-completion", "text-to-audio", "text-to-music")
 WITH_QUERIES = ("audio-to-score", "tune-finding")
 WITH_SOUNDS = ("audio-tags",)
-WITH_WORK = ("audio-to-score",)
+WITH_WORK = ("audio-to-score", "text-to-audio")
