@@ -256,8 +256,8 @@ class PageState:
         return self.has(any_id) and self.library.piece(any_id).kind == "recording"
 
     def other_form(self, kind: Kind) -> Kind | None:
-        """In which form the same music may be found: of a recording its score, of a score its recordings; None where the
-        library has none of them."""
+        """The form in which a piece's music may be found as well: of a recording its score, of a score its recordings;
+        None where the library has none."""
         forms: dict[Kind, Kind] = {"recording": "score", "score": "recording"}
         other = forms.get(kind)
         return other if other in self.catalogue.kinds else None

@@ -182,7 +182,7 @@ class Uploads:
                 if isinstance(result, ItemError):
                     faults.append(result)
                 elif isinstance(result.ready, Prepared) and heard is not None:
-                    return heard.upload(result.ready)
+                    return heard.upload(replace(result.ready, chroma=result.chroma))
                 else:
                     first, pieces = first or _item(result, state), pieces + 1
                 if time.monotonic() > until:
