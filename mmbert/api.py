@@ -16,7 +16,7 @@ from mmbert.retrieval.chroma_match import ChromaIndex
 from mmbert.retrieval.complete import open_phrases, suggest
 from mmbert.retrieval.conditions import all_of, allowed, checked_modality
 from mmbert.retrieval.describe import LIMIT, Subject, describe
-from mmbert.retrieval.example import Like, read_example, read_item
+from mmbert.retrieval.example import Like, read_embedded, read_example
 from mmbert.retrieval.heard_words import HeardSounds
 from mmbert.retrieval.melody_query import AskedMelody, notice, read_melody
 from mmbert.retrieval.names import Names, names_of
@@ -33,7 +33,7 @@ from mmbert.sharing import SharedEmbedder
 from mmbert.store import Generation, open_library
 from mmbert.symbolic.phrases import Task
 from mmbert.symbolic.score import Score
-from mmbert.types import Answer, Condition, Description, Facets, Item, Kind, Order, Query
+from mmbert.types import Answer, Condition, Description, Embedded, Facets, Item, Kind, Order, Query
 
 if TYPE_CHECKING:
     from mmbert.model.phrase_model import PhraseModel
@@ -151,6 +151,15 @@ class Library:
         """Checkpoint folder or hub name; None for the released weights."""
         return self._model.weights
 
+    @property
+    def embedder(self) -> SharedEmbedder:
+        """What turns words and pieces into vectors of this library.
+
+        Raises:
+            LibraryError: the library was built with other weights.
+        """
+        return self._embedder
+
     @cached_property
     def _embedder(self) -> SharedEmbedder:
         self.generation.require(self._model.fingerprint)
@@ -199,7 +208,8 @@ class Library:
         Args:
             words: Such as ``a lively jig in D major``; beside an example also ``slower``, ``without drums``. The
                 first 2,000 characters are read.
-            like: A file, an :class:`~mmbert.types.Item`, or the id of a piece. It is not among its own hits.
+            like: A file, an :class:`~mmbert.types.Item`, an :class:`~mmbert.types.Embedded`, or the id of a piece. It
+                is not among its own hits.
             where: Conditions that must hold, such as ``tempo_bpm<90``.
             limit: Hits wanted; more than there are pieces gives every piece. Versions of one piece share a hit.
             modality: Only ``score``, ``recording`` or ``text``. Texts are hits where they are asked for, and only then:
@@ -289,8 +299,8 @@ class Library:
         They may be played at .8 to 1.25 times the speed.
 
         Args:
-            like: A file (its first piece), an :class:`~mmbert.types.Item`, or the id of a piece. It is not among its
-                own hits.
+            like: A file (its first piece), an :class:`~mmbert.types.Item`, an :class:`~mmbert.types.Embedded`, or the
+                id of a piece. It is not among its own hits.
             where: Conditions that must hold.
             modality: Only ``score`` or ``recording``.
             folder: Only pieces whose file lies in this folder, or deeper.
@@ -415,7 +425,8 @@ class Library:
         """A piece in words: its facts in a sentence, and the nearest tags and phrases by the vector that is stored.
 
         Args:
-            like: The id of a piece; or a file (its first piece) or an :class:`~mmbert.types.Item`, which are embedded.
+            like: The id of a piece; or a file (its first piece) or an :class:`~mmbert.types.Item`, which are embedded;
+                or an :class:`~mmbert.types.Embedded`.
             limit: Tags and phrases wanted, each.
 
         Raises:
@@ -432,14 +443,39 @@ class Library:
             vector = self.generation.vectors.rows("joint/pieces", [row])[0]
             subject = Subject(piece.id, piece.path, piece.number, piece.kind, piece.title, piece.facets, vector, text)
         else:
-            embedded = self._embedder.embed([read_item(like)])[0]
-            if isinstance(embedded, ItemError):
-                raise embedded
-            subject = Subject.of(embedded)
+            subject = Subject.of(read_embedded(like, lambda: self._embedder))
         return describe(subject, self._embedder.vocabulary, limit)
 
+    def metadata(self, id: str) -> dict[str, str]:
+        """What a piece's file states in words; of a recording also its ``flaws``.
+
+        Raises:
+            UsageError: the library has no piece of that id.
+        """
+        return self.generation.metadata(self._row(id))
+
+    def file(self, id: str) -> Path:
+        """The file that holds a piece, with the bytes that the library was built from: all of them are read.
+
+        Raises:
+            UsageError: the library has no piece of that id.
+            ItemError: the file cannot be read.
+            LibraryError: it is gone, or is not what it was when the library was built.
+        """
+        from mmbert.store.files import sha256_of
+
+        row = self._row(id)
+        paths = self.generation.paths(row)
+        for path in map(Path, paths):
+            try:
+                if path.is_file() and sha256_of(path) == self.generation.pieces.sha256[row]:
+                    return path
+            except OSError as e:
+                raise ItemError(str(path), f"cannot be read ({e.strerror})", code="E_IO") from e
+        raise LibraryError(paths[0], "is gone, or has changed since the library was built", "Build the library again")
+
     def item(self, id: str) -> Item:
-        """A piece with its notes, read again from its file.
+        """A piece with its notes, read again from its file. What lies there now instead is seen by no parser.
 
         Raises:
             UsageError: the library has no piece of that id.
@@ -447,21 +483,13 @@ class Library:
             LibraryError: the file is gone, or is not what it was when the library was built.
         """
         from mmbert.items import load_items
-        from mmbert.store.files import sha256_of
 
-        row = self._row(id)
-        paths = self.generation.paths(row)
-        for path in map(Path, paths):
-            try:
-                if not path.is_file() or sha256_of(path) != self.generation.pieces.sha256[row]:
-                    continue  # what lies there now was never looked at: no parser sees it here
-            except OSError as e:
-                raise ItemError(str(path), f"cannot be read ({e.strerror})", code="E_IO") from e
-            faults: list[ItemError] = []
-            for item in load_items(path, on_reject=faults.append):
-                if item.uid == id:
-                    return item
-        raise LibraryError(paths[0], "is gone, or has changed since the library was built", "Build the library again")
+        path = self.file(id)
+        faults: list[ItemError] = []
+        for item in load_items(path, on_reject=faults.append):
+            if item.uid == id:
+                return item
+        raise LibraryError(str(path), "is read in another way than when the library was built", "Build it again")
 
     @property
     def state(self) -> str:
@@ -512,4 +540,5 @@ class Library:
 
 def _shown(like: Like | None) -> str | None:
     """An example as the person gave it."""
-    return None if like is None else str(like.source.path) if isinstance(like, Item) else str(like)
+    item = like.item if isinstance(like, Embedded) else like
+    return None if item is None else str(item.source.path) if isinstance(item, Item) else str(item)

@@ -16,6 +16,7 @@ from mmbert.types import Embedded, Item
 if TYPE_CHECKING:
     from mmbert.embed import Embedder
     from mmbert.model.phrase_model import PhraseModel
+    from mmbert.prepare import Prepared
     from mmbert.retrieval.calibrate import Calibration
     from mmbert.retrieval.describe import Vocabulary
 
@@ -56,6 +57,16 @@ class SharedEmbedder:
         """As :meth:`mmbert.embed.Embedder.embed`."""
         with self._items:
             return self._embedder().embed(items)
+
+    def hear(self, mel: np.ndarray) -> np.ndarray:
+        """As :meth:`mmbert.embed.Embedder.hear`: float16 [seconds, 384]."""
+        with self._items:
+            return self._embedder().hear(mel)
+
+    def embed_prepared(self, ready: Sequence[Prepared]) -> list[Embedded | ItemError]:
+        """As :meth:`mmbert.embed.Embedder.embed_prepared`."""
+        with self._items:
+            return self._embedder().embed_prepared(ready)
 
     @property
     def calibration(self) -> Calibration | None:

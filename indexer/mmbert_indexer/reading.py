@@ -55,7 +55,8 @@ class Request:
         state: The file as it was scanned.
         kinds: Kinds of items that the weights can embed.
         known: Numbers of its pieces that have vectors already: they are named, not made ready.
-        to_show: The file is an example to search by: its first piece comes with its notes, and none is made ready.
+        to_show: The file is an example to search by: its first piece comes with its notes, and none but a recording is
+            made ready.
     """
 
     state: FileState
@@ -120,11 +121,11 @@ def results(request: Request) -> Iterator[Found | SoundPart | ItemError]:
         if isinstance(piece, ItemError):
             yield piece
             continue
-        named = request.to_show or piece.source.number in request.known
-        if piece.kind == "recording" and "recording" in request.kinds and not named:
+        known = piece.source.number in request.known
+        if piece.kind == "recording" and "recording" in request.kinds and not known:
             yield from _heard(piece, seconds)
             continue
-        ready = None if named else _ready(piece, request.kinds)
+        ready = None if known or request.to_show else _ready(piece, request.kinds)
         score = piece.score if request.to_show and not given else None
         given = True
         lines = _lines(piece, request.to_show)

@@ -77,6 +77,16 @@ class LogMel:
         return (np.log(power @ _mel_basis() + np.float32(_OFFSET)) + np.float32(_SHIFT)) / np.float32(_SCALE)
 
 
+def power(mel: np.ndarray) -> np.ndarray:
+    """Power of frames, float [n, 128], over all bands: float32 [n].
+
+    >>> power(np.full((1, MELS), SILENT, np.float32)).round(6).tolist()
+    [0.0]
+    """
+    each = np.exp(np.asarray(mel, np.float32) * np.float32(_SCALE) - np.float32(_SHIFT)) - np.float32(_OFFSET)
+    return np.maximum(each.sum(axis=1), np.float32(0))
+
+
 @cache
 def _hann() -> np.ndarray:
     return np.hanning(_WINDOW).astype(np.float32)

@@ -33,6 +33,7 @@ INSTRUMENTS: dict[str, str] = {
     "Flute": "flute", "Saxophone": "alto sax", "Clarinet": "clarinet", "Harp": "harp", "Harmonica": "harmonica",
     "Accordion": "accordion", "Bagpipes": "bagpipes", "Choir": "choir", "Singing": "voice",
 }  # fmt: skip
+_PROPER = ("French", "Hammond", "Middle", "Christian", "Carnatic", "Christmas")  # of names of music
 _OF_MUSIC = ("Music", "Musical instrument")  # said of everything, so that they say nothing
 
 
@@ -70,6 +71,16 @@ def heard(logits: np.ndarray, names: Sequence[str]) -> Heard:
     instruments = tuple(dict.fromkeys(playing))
     families = [DRUMS if name == DRUMS else family_of(NAMES.index(name)) for name in instruments]
     return Heard(told, instruments, tuple(dict.fromkeys(families)), DRUMS in instruments)
+
+
+def said(name: str) -> str:
+    """A sound as it is named within a sentence.
+
+    >>> said("Violin, fiddle"), said("Keyboard (musical)"), said("French horn"), said("Music of Latin America")
+    ('violin', 'keyboard', 'French horn', 'music of Latin America')
+    """
+    short = name.split(",")[0].split(" (")[0]
+    return short if short.split()[0] in _PROPER else short[:1].lower() + short[1:]
 
 
 @cache

@@ -16,7 +16,7 @@ from mmbert.types import Embedded, Facets, Item
 if TYPE_CHECKING:
     from mmbert.store import Generation
 
-Like = str | Path | Item
+Like = str | Path | Item | Embedded  # what was embedded already is taken as it is
 
 
 class ItemEmbedder(Protocol):
@@ -62,10 +62,23 @@ def read_example(like: Like, generation: Generation, embedder: Callable[[], Item
     if row is not None:
         vector = generation.vectors.rows("joint/pieces", [row])[0]
         return Example(item.uid, name, generation.facets(row), vector)
-    result = embedder().embed([item])[0]
+    result = read_embedded(like, embedder)
+    return Example(item.uid, name, result.facets, np.asarray(result.piece, dtype=np.float32))
+
+
+def read_embedded(like: Like, embedder: Callable[[], ItemEmbedder]) -> Embedded:
+    """An example with its vectors; ``embedder`` is called only where it has none yet.
+
+    Raises:
+        UsageError: there is no such file.
+        ItemError: it cannot be read or embedded.
+    """
+    if isinstance(like, Embedded):
+        return like
+    result = embedder().embed([read_item(like)])[0]
     if isinstance(result, ItemError):
         raise result
-    return Example(item.uid, name, result.facets, np.asarray(result.piece, dtype=np.float32))
+    return result
 
 
 def read_item(like: Like) -> Item:
@@ -77,6 +90,8 @@ def read_item(like: Like) -> Item:
     """
     from mmbert.items import load_items, no_piece
 
+    if isinstance(like, Embedded):
+        return like.item
     if isinstance(like, Item):
         return like
     if not str(like).strip():

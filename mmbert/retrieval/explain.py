@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mmbert.audio.sounds import said
 from mmbert.facets import FACETS, fold, note_name, pitch_class, show
 from mmbert.retrieval.conditions import is_pace_class, paced_by
 from mmbert.retrieval.lexicon import is_silent
@@ -228,8 +229,7 @@ def _heard(grounds: Grounds) -> str:
     """Sounds that a network hears, by AudioSet's names for them."""
     if not grounds.heard:
         return ""
-    names = [name.split(",")[0].split(" (")[0] for name in grounds.heard]
-    return f"heard in it: {' and '.join(name[:1].lower() + name[1:] for name in names)}"
+    return f"heard in it: {' and '.join(map(said, grounds.heard))}"
 
 
 def _same_key(a: Facets, b: Facets) -> bool:

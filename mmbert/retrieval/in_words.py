@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmbert.audio.sounds import said as said_of
 from mmbert.facets import BINS, MOODS, form_token, show, tokens_of
 from mmbert.items.text import clean
 from mmbert.retrieval.explain import with_article
@@ -42,6 +43,8 @@ def sentence(facets: Facets, kind: Kind = "score", text: str = "") -> str:
     'A jig in D major, 6/8 time, moderate (96 bpm), in one part, 1:01 long (16 bars).'
     >>> sentence(Facets(key="A", mode="minor", tempo_bpm=60, pace=1.0, duration_s=125, instruments=("flute", "harp")))
     'A piece in A minor, slow (60 bpm, 1.0 onsets a second), for flute and harp, 2:05 long; derived mood: sad.'
+    >>> sentence(Facets(duration_s=75, instruments=("violin",), sounds=("Violin, fiddle", "Orchestra")), "recording")
+    'A recording, 1:15 long; heard: violin and orchestra.'
     """
     if kind == "text":
         return f"A text that begins “{opening(text)}”." if text.strip() else "A text."
@@ -50,14 +53,16 @@ def sentence(facets: Facets, kind: Kind = "score", text: str = "") -> str:
         with_article(_noun(facets, kind)) + key,
         f"{facets.metre} time" if facets.metre else "",
         _speed(facets),
-        _players(facets),
+        _players(facets) if kind != "recording" else "",  # they are among what is heard
         _length(facets),
     ]
     said = ", ".join(fact for fact in facts if fact)
     true = tokens_of(facets)
     moods = [mood for mood in MOODS if f"mood={mood}" in true]
+    heard = [said_of(name) for name in facets.sounds[:INSTRUMENTS_NAMED]]
+    sounds = f"; heard: {_listed(heard)}" if heard else ""
     derived = f"; derived mood{'s' if len(moods) > 1 else ''}: {_listed(moods)}" if moods else ""
-    return f"{said[:1].upper()}{said[1:]}{derived}."
+    return f"{said[:1].upper()}{said[1:]}{sounds}{derived}."
 
 
 def opening(text: str) -> str:

@@ -19,7 +19,7 @@ from mmbert.retrieval.hits import hit_of
 from mmbert.retrieval.intervals import apart
 from mmbert.retrieval.versions import fold_versions
 from mmbert.titles import title_of
-from mmbert.types import Answer, Condition, Facets, Kind, Place, Query, TuneHit
+from mmbert.types import Answer, Condition, Embedded, Facets, Kind, Place, Query, TuneHit
 
 if TYPE_CHECKING:
     from mmbert.store import Generation
@@ -54,6 +54,8 @@ def read_sounding(like: Like, generation: Generation, index: ChromaIndex) -> Sou
         return _checked(Sounding(str(generation.pieces.title[row]), like, index.frames_of(row)))
     item = read_item(like)
     name = title_of(item.metadata.get("title"), item.source.path)
+    if isinstance(like, Embedded) and like.chroma is not None:
+        return _checked(Sounding(name, item.uid, like.chroma))
     if item.score is not None:
         return _checked(Sounding(name, item.uid, score_chroma(item.score)))
     if item.recording is not None:

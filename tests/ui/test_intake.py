@@ -107,7 +107,7 @@ def test_a_full_folder_takes_no_more_until_files_are_old(client, tmp_path, monke
 
 def test_old_files_are_deleted_and_new_ones_counted(tmp_path):
     new, old = put(tmp_path, 1), put(tmp_path, 2, STORED_SECONDS + 1)
-    assert stored(tmp_path) == 1
+    assert stored(tmp_path)[0] == 1
     assert new.exists()
     assert not old.parent.exists()
-    assert stored(tmp_path / "missing") == 0
+    assert stored(tmp_path / "missing") == (0, 0)

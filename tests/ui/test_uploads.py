@@ -33,7 +33,7 @@ midi.read = read
 
 @pytest.fixture
 def kept():
-    box = Uploads()
+    box = Uploads(lambda: pytest.fail("nothing is to be heard"), lambda upload_id: None)
     yield box
     box.close()
 
@@ -138,7 +138,7 @@ def test_too_large_a_file_is_not_even_opened(kept, tmp_path):
 def test_a_file_is_forgotten_though_nobody_asks(tune, monkeypatch):
     monkeypatch.setattr(uploads, "KEPT_SECONDS", 0.2)
     gone = threading.Event()
-    box = Uploads(lambda upload_id: gone.set())
+    box = Uploads(lambda: pytest.fail("nothing is to be heard"), lambda upload_id: gone.set())
     box.add(tune, "tune.mid")
     assert gone.wait(20)
     assert not box._kept

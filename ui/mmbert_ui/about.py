@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from mmbert_ui.uploads import MAX_BYTES
+from mmbert_ui.uploads import MAX_BYTES, MAX_RECORDING_BYTES, MOST_HEARD_S
 
 FORMATS_LINE = (
-    f"A file can be MIDI, MusicXML, ABC or plain text, up to {MAX_BYTES // 2**20} MB; drop it anywhere on the page. "
-    "It stays on this machine."
+    f"A file can be MIDI, MusicXML, ABC or plain text, up to {MAX_BYTES // 2**20} MB, or a recording, up to "
+    f"{MAX_RECORDING_BYTES // 2**20} MB and {MOST_HEARD_S / 60:.0f} minutes; drop it anywhere on the page. It stays on "
+    "this machine."
 )
 ABOUT = f"""
 <section aria-label="About">
@@ -27,11 +28,13 @@ direction: <q>slower</q>, <q>in a minor key</q>.</p>
 <tr><td>MIDI</td><td>.mid .midi .kar .rmi</td><td>notes, parts, tempo, metre</td></tr>
 <tr><td>MusicXML</td><td>.musicxml .xml .mxl</td><td>notes, parts, tempo, title, composer; no repeats played</td></tr>
 <tr><td>ABC</td><td>.abc</td><td>notes, repeats played, title, rhythm; the first tune of a book</td></tr>
+<tr><td>Recording</td><td>.wav .flac .ogg .opus .mp3 .aif</td><td>what a network hears in it, its harmony, its length
+</td></tr>
 <tr><td>Text</td><td>.txt</td><td>words: music like them is found</td></tr>
 </tbody></table>
-<p>Files up to {MAX_BYTES // 2**20} MB. A dropped file is read, held in memory for at most an hour and never added to
-the library; as long as it is held, whoever has the page's address can ask with it. Nothing on this page is fetched from
-or sent to another machine.</p>
+<p>Files up to {MAX_BYTES // 2**20} MB, recordings up to {MAX_RECORDING_BYTES // 2**20} MB. A dropped file is read,
+held in memory for at most an hour and never added to the library; as long as it is held, whoever has the page's address
+can ask with it. Nothing on this page is fetched from or sent to another machine.</p>
 <h2>Melodies</h2>
 <p><b>Complete a melody</b> and <b>Find accompaniment</b> take a file, or what you play: on the piano on the page, with
 the computer's keys, or on a MIDI keyboard. What is played is set on a grid of eighths or, where it is quicker,
@@ -47,6 +50,12 @@ and Play starts there. A length without a stated tempo counts 120 beats a minute
 <p><b>In words</b> says what a piece is like: its measured facts as a sentence, then the tags and phrases that its
 vector is nearest to. z counts standard deviations, so that words which are near to every piece do not come first; what
 the facts speak against is left out. Moods are derived from mode, pace, register and density; nobody stated them.</p>
+<h2>Recordings</h2>
+<p>What is <b>heard</b> in a recording is estimated by a network that knows 527 sounds; it can be wrong, and what it
+does not name may be there all the same. The box in the picture is the place that fits best. <b>The score of this
+recording</b> and <b>Recordings of this score</b>, in the menu of a result, look for the same harmony in any key, faster
+or slower. <b>Record from the microphone</b> takes up to a minute and searches with it. Of a dropped recording the
+server keeps what was heard, not its sound.</p>
 <h2>Texts</h2>
 <p>A text file that is named like a piece describes it. Any other is a piece of its own; results hold texts where you
 ask for them, by words or with a piece as the example: <b>Kind: texts</b> under Filters and order.</p>

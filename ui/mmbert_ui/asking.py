@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mmbert.errors import BusyError, MmbertError, UsageError
 from mmbert.retrieval.order import BEST
 from mmbert.titles import title_of
-from mmbert.types import Answer, Condition, Facets, Hit, Item, Kind, Order
+from mmbert.types import Answer, Condition, Embedded, Facets, Hit, Item, Kind, Order
 from mmbert_ui.catalogue import KINDS
 from mmbert_ui.faults import first_fault
 from mmbert_ui.state import PIECE_ID, UPLOAD_ID, PageState, Site
@@ -40,6 +40,7 @@ class Ask(BaseModel):
         kind: Only pieces of this kind.
         tune: A tune that is looked for instead: its notes as :mod:`mmbert.retrieval.typed_notes` reads them, or the id
             of a piece or of a dropped file.
+        same: Id of a recording whose scores are looked for instead, or of a score whose recordings are.
         folder: Only pieces of this folder, by its name in :attr:`mmbert_ui.catalogue.Catalogue.folders`.
         order: How hits are arranged.
         limit: Hits wanted.
@@ -52,6 +53,7 @@ class Ask(BaseModel):
     where: list[str] = Field(default_factory=list, max_length=20)
     like: str | None = Field(default=None, max_length=64)
     tune: str | None = Field(default=None, max_length=2000)
+    same: str | None = Field(default=None, max_length=64)
     kind: Kind | None = None
     folder: str | None = Field(default=None, max_length=1000)
     order: Order = "best"
@@ -60,7 +62,8 @@ class Ask(BaseModel):
 
     def is_empty(self) -> bool:
         """Nothing was asked."""
-        return not (self.words.strip() or self.where or self.like or self.tune or self.kind or self.folder)
+        asked = self.words.strip() or self.like or self.tune or self.same
+        return not (asked or self.where or self.kind or self.folder)
 
 
 def parse_ask(data: Any) -> Ask:
@@ -108,7 +111,7 @@ def error_words_of(error: MmbertError) -> dict[str, Any]:
     return {"state": "error", "title": title, "hint": error.hint}
 
 
-def example_of(state: PageState, like: str | None) -> Item | str | None:
+def example_of(state: PageState, like: str | None) -> Item | Embedded | str | None:
     """What an example's id names: a dropped file, or a piece of the library. Never a path.
 
     Raises:
@@ -121,7 +124,7 @@ def example_of(state: PageState, like: str | None) -> Item | str | None:
     upload = state.upload(like)
     if upload is None:
         raise UsageError("The dropped file", "is no longer held", "Drop it again; files are forgotten after an hour")
-    return upload.item
+    return upload.like
 
 
 def asked_of(state: PageState, ask: Ask) -> dict[str, Any]:
@@ -157,8 +160,10 @@ def answer_view(state: PageState, ask: Ask) -> dict[str, Any]:
         "chips": found,
         "example": example_view(state, ask.like) if ask.like else None,
         "tune": tune_view(state, ask.tune) if ask.tune else None,
+        "same": example_view(state, ask.same) if ask.same else None,
         "cards": [
-            card(hit, answer.query.conditions, answer.nothing_fits) | {"path": state.shown_path(hit.path)}
+            card(hit, answer.query.conditions, answer.nothing_fits)
+            | {"path": state.shown_path(hit.path), "flaws": state.flaws(hit.id), "same": state.other_form(hit.modality)}
             for hit in answer.hits
         ],
         "relax": [] if answer.hits else relaxed(state, ask, asked, found),
@@ -168,18 +173,39 @@ def answer_view(state: PageState, ask: Ask) -> dict[str, Any]:
 
 
 def answered(state: PageState, ask: Ask, asked: dict[str, Any]) -> Answer:
-    """What the library says: of a tune where one is looked for, else of words, example and conditions.
+    """What the library says: of a tune, or of the same music, where that is looked for; else of words, example and
+    conditions.
 
     Raises:
         MmbertError: what the library cannot answer.
     """
+    if ask.same is not None:
+        return state.find_same(_known(state, ask.same), asked)
     if ask.tune is None:
         return state.search(ask.words, **asked)
-    tune = example_of(state, ask.tune) if _IS_ID(ask.tune) else None
-    item = state.item(tune) if isinstance(tune, str) else tune
-    if tune is not None and item is None:
-        raise UsageError("The piece", "is not in this library, or its file cannot be read", "Choose another")
-    return state.find_tune(item, None if item else ask.tune, asked)
+    if not _IS_ID(ask.tune):
+        return state.find_tune(None, ask.tune, asked)
+    _known(state, ask.tune)
+    item = state.item(ask.tune)
+    if item is None:
+        raise _no_piece()
+    return state.find_tune(item, None, asked)
+
+
+def _known(state: PageState, any_id: str) -> Item | Embedded | str:
+    """What an id names.
+
+    Raises:
+        UsageError: nothing, or nothing any more.
+    """
+    found = example_of(state, any_id)
+    if found is None or (isinstance(found, str) and not state.has(found)):
+        raise _no_piece()
+    return found
+
+
+def _no_piece() -> UsageError:
+    return UsageError("The piece", "is not in this library, or its file cannot be read", "Choose another")
 
 
 def relaxed(state: PageState, ask: Ask, asked: dict[str, Any], found: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -221,7 +247,7 @@ def card(hit: Hit, asked: Sequence[Condition] = (), nothing_fits: bool = False) 
         "kind": hit.modality,
         "title": title_of(hit.title, hit.path),
         "composer": hit.facets.composer or "",
-        "facts": facts(hit.facets, asked),
+        "facts": facts(hit.facets, asked, hit.modality),
         "filters": filters_of(hit.facets),
         "why": hit.why,
         "band": band(hit, nothing_fits),
@@ -260,15 +286,17 @@ def piece_view(state: PageState, any_id: str) -> dict[str, Any] | None:
         "kind": piece.kind,
         "title": title_of(piece.title, piece.path),
         "composer": known.composer or "",
-        "facts": facts(known),
+        "facts": facts(known, kind=piece.kind),
         "path": state.shown_path(piece.path),
+        "flaws": state.flaws(piece.id),
+        "same": state.other_form(piece.kind),
     }
 
 
 def _dropped(state: PageState, upload: Upload) -> dict[str, Any]:
     item = upload.item
-    known = state.facets(item)
-    rows = facts(known)
+    known = state.facets(upload)
+    rows = facts(known, kind=item.kind)
     if item.score is not None:
         rows.insert(0, {"label": "Notes", "value": f"{len(item.score.notes):,}", "fits": False})
     return {
@@ -279,5 +307,7 @@ def _dropped(state: PageState, upload: Upload) -> dict[str, Any]:
         "facts": rows,
         "path": upload.name,
         "pieces": upload.pieces,
+        "flaws": item.metadata.get("flaws", ""),
+        "same": state.other_form(item.kind),
         "dropped": True,
     }

@@ -121,6 +121,7 @@ def _told(site: Site, function: Callable[..., dict[str, Any]]) -> Callable[..., 
 RESULTS = """
 <section class="mm-search" aria-label="Search">
   <p class="mm-building" role="status"></p>
+  <div class="mm-microphone"></div>
   <div class="mm-try"></div>
   <div class="mm-tune"></div>
   <div class="mm-narrow"></div>

@@ -109,6 +109,11 @@ class Catalogue:
         """A file of the library, as it is told to people who may sit elsewhere."""
         return shown_path(path, self.sources)
 
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """Kinds of which there are pieces."""
+        return frozenset(p.kind for _, p in self.pieces)
+
     @property
     def counts(self) -> dict[str, int]:
         """Number of pieces of each kind, most first."""

@@ -1,7 +1,7 @@
 """What the page stores for a moment: files on their way in are few, small, and soon gone.
 
 Gradio takes a thousand files a request, each up to the page's limit, and keeps them until somebody cleans. Here a
-request brings one, of a length that it says before and keeps to, and only as many lie on the disk as a few people drop
+request brings one, of a length that it says before and keeps to, and only as much lies on the disk as a few people drop
 at once.
 """
 
@@ -21,6 +21,7 @@ from mmbert_ui.faults import RETRY_AFTER_S, refuse
 
 STORED_SECONDS = 600  # a file that was read is deleted at once; this is for those that nobody asked to be read
 MOST_STORED = 64
+MOST_STORED_BYTES = 512 * 2**20
 _AROUND = 64 * 2**10  # what a form adds to its file
 _AROUND_ONE = 2  # a form's separator stands before its one file and behind it
 
@@ -36,6 +37,7 @@ class Intake:
 
     def __init__(self, app: Any, folder: Callable[[], Path], most_bytes: int) -> None:
         self.app, self._folder, self._most_bytes = app, folder, most_bytes
+        self._coming = 0  # bytes that are on their way in
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is no upload, or one that there is room for."""
@@ -50,11 +52,19 @@ class Intake:
         elif int(length) > self._most_bytes + _AROUND:
             fault = f"is larger than {self._most_bytes // 2**20} MB"
             await refuse(scope, send, 413, ("The upload", fault, "Put the file in the library's folder instead"), [])
-        elif stored(self._folder()) >= MOST_STORED:
+        elif not self._has_room(int(length)):
             later = [(b"retry-after", str(RETRY_AFTER_S).encode())]
             await refuse(scope, send, 503, ("The upload", "has to wait", "Send it again in a moment"), later)
         else:
-            await self._pass_on(scope, receive, send, int(length))
+            self._coming += int(length)
+            try:
+                await self._pass_on(scope, receive, send, int(length))
+            finally:
+                self._coming -= int(length)
+
+    def _has_room(self, length: int) -> bool:
+        files, held = stored(self._folder())
+        return files < MOST_STORED and held + self._coming + length <= MOST_STORED_BYTES
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send, length: int) -> None:
         """Pass on an upload as it comes in, until it turns out to be more than one file or longer than it said."""
@@ -102,14 +112,14 @@ class _Form:
             self.fault = "holds more than one file"
 
 
-def stored(folder: Path) -> int:
-    """Number of files that lie in a folder of uploads, after old ones were deleted."""
-    oldest, count = time.time() - STORED_SECONDS, 0
+def stored(folder: Path) -> tuple[int, int]:
+    """Files that lie in a folder of uploads, and their bytes, after old ones were deleted."""
+    oldest, count, held = time.time() - STORED_SECONDS, 0, 0
     for path in list(folder.glob("*/*")):
         with suppress(OSError):  # somebody else deletes as well
-            if path.stat().st_mtime >= oldest:
-                count += 1
+            if (status := path.stat()).st_mtime >= oldest:
+                count, held = count + 1, held + status.st_size
                 continue
             path.unlink()
             path.parent.rmdir()
-    return count
+    return count, held

@@ -84,8 +84,8 @@ def read_melody_of(state: PageState, melody: Melody) -> Item | Score:
         raise UsageError("The melody", fault, "Give notes, or the id of a file or piece")
     if melody.notes:
         return score_of(melody)
-    found = example_of(state, melody.like)
-    item = found if isinstance(found, Item) else state.item(str(found))
+    example_of(state, melody.like)  # which says what is wrong with an id
+    item = state.item(str(melody.like))
     if item is None:
         raise UsageError("The piece", "is not in this library, or its file cannot be read", "Choose another")
     return item

@@ -29,7 +29,7 @@ from mmbert_ui.pulse import add_pulse_routes
 from mmbert_ui.render import Renderer, find_soundfont
 from mmbert_ui.routes import add_routes, asset
 from mmbert_ui.state import Site
-from mmbert_ui.uploads import MAX_BYTES
+from mmbert_ui.uploads import MAX_RECORDING_BYTES
 
 _SYSTEM = ["system-ui", "-apple-system", "Segoe UI", "Noto Sans", "sans-serif"]
 _MONO = ["ui-monospace", "Consolas", "monospace"]
@@ -73,7 +73,7 @@ def build_app(
     def folder() -> Path:
         return Path(gr.utils.get_upload_folder())
 
-    app.add_middleware(Intake, folder=folder, most_bytes=MAX_BYTES)
+    app.add_middleware(Intake, folder=folder, most_bytes=MAX_RECORDING_BYTES)
     if password is not None:
         app.add_middleware(Password, password=password)
     app.add_middleware(Harden, hosts=hosts)
@@ -91,7 +91,7 @@ def build_app(
         run_history=False,
         app_kwargs={"openapi_url": None, "docs_url": None, "redoc_url": None},
         show_error=False,
-        max_file_size=MAX_BYTES,
+        max_file_size=MAX_RECORDING_BYTES,
         ssr_mode=False,
         pwa=False,
         theme=gr.themes.Base(font=_SYSTEM, font_mono=_MONO),

@@ -7,7 +7,7 @@ and a dropped file by its id.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse, Response
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from mmbert import __version__
 from mmbert.console import clean
 from mmbert.errors import UsageError
-from mmbert.types import Kind, Order
+from mmbert.types import Answer, Kind, Order
 from mmbert_ui.asking import MOST_HITS, example_of
 from mmbert_ui.faults import READ, first_fault, not_found, only_reading
 from mmbert_ui.programs_melody import add_melody_programs
@@ -24,6 +24,7 @@ from mmbert_ui.state import UPLOAD_ID, PageState, Site
 
 MOST_WORDS = 2000  # characters, as many as a search reads
 
+Q = TypeVar("Q", bound=BaseModel)
 Condition = Annotated[str, StringConstraints(max_length=200)]
 
 
@@ -57,6 +58,16 @@ class Question(Narrowed):
     like: str | None = Field(default=None, max_length=64)
 
 
+class Same(BaseModel):
+    """What can be asked beside a piece whose music is looked for: fields of :class:`Narrowed`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    where: list[Condition] = Field(default=[], max_length=20)
+    modality: Kind | None = None
+    limit: int = Field(default=10, ge=1, le=MOST_HITS)
+
+
 def add_program_routes(app: FastAPI, site: Site) -> None:
     """Put the routes on an application."""
 
@@ -69,6 +80,11 @@ def add_program_routes(app: FastAPI, site: Site) -> None:
     def similar(request: Request, piece_id: str, question: Annotated[Narrowed, Query()]) -> Response:
         """Pieces that are like a piece of the library."""
         return _answer(request, site, lambda state: search_json(state, like(piece_id, question)))
+
+    @app.api_route("/api/same/{piece_id}", methods=READ)
+    def same(request: Request, piece_id: str, question: Annotated[Same, Query()]) -> Response:
+        """The scores of a recording, the recordings of a score."""
+        return _answer(request, site, lambda state: same_json(state, piece_id, question))
 
     @app.api_route("/api/piece/{piece_id}", methods=READ)
     def piece(request: Request, piece_id: str) -> Response:
@@ -107,15 +123,34 @@ def search_json(state: PageState, question: Question) -> dict[str, Any]:
         order=question.order,
         limit=question.limit,
     )
-    out = answer.to_json()
-    out["query"] = answer.query.words or question.like or ""  # never where a dropped file lies
+    # never where a dropped file lies
+    return _answer_json(state, answer, answer.query.words or question.like or "")
+
+
+def same_json(state: PageState, piece_id: str, question: Same) -> dict[str, Any]:
+    """The same for pieces of the same music, each hit with ``transposed_by`` and ``stretched_by``.
+
+    Raises:
+        HTTPException: 404 where the library has no such piece.
+        MmbertError: what the library cannot answer.
+    """
+    if not UPLOAD_ID.fullmatch(piece_id) and not state.has(piece_id):
+        raise _no_piece(piece_id)
+    like = example_of(state, piece_id)
+    assert like is not None
+    return _answer_json(state, state.find_same(like, question.model_dump()), piece_id)
+
+
+def _answer_json(state: PageState, answer: Answer, query: str) -> dict[str, Any]:
+    out = answer.to_json() | {"query": query}
     for hit in out["hits"]:
         hit["path"] = state.shown_path(hit["path"])
     return clean(out)
 
 
 def piece_json(state: PageState, piece_id: str) -> dict[str, Any]:
-    """``{id, path, number, title, modality, facets, words, roll, sound, download}``; the last three are addresses here.
+    """``{id, path, number, title, modality, facets, flaws, words, roll, waveform, sound, download}``; the last four are
+    addresses here.
 
     Raises:
         HTTPException: 404 where the library has no such piece.
@@ -123,7 +158,8 @@ def piece_json(state: PageState, piece_id: str) -> dict[str, Any]:
     if not state.has(piece_id):
         raise _no_piece(piece_id)
     piece = state.library.piece(piece_id)
-    score = piece.kind == "score"
+    score, recording = piece.kind == "score", piece.kind == "recording"
+    rendered = f"/sound/{piece.id}.wav" if score and state.renderer else None
     return clean(
         {
             "id": piece.id,
@@ -132,9 +168,11 @@ def piece_json(state: PageState, piece_id: str) -> dict[str, Any]:
             "title": piece.title,
             "modality": piece.kind,
             "facets": piece.facets.known(),
+            "flaws": state.flaws(piece.id),
             "words": state.in_words(piece.id),
             "roll": f"/roll/{piece.id}.json" if score else None,
-            "sound": f"/sound/{piece.id}.wav" if score and state.renderer else None,
+            "waveform": f"/waveform/{piece.id}.json" if recording else None,
+            "sound": f"/sound/{piece.id}" if recording else rendered,
             "download": f"/download/{piece.id}",
         }
     )
@@ -172,12 +210,20 @@ def named_functions(site: Site) -> dict[str, Callable[..., dict[str, Any]]]:
         """Pieces that are like a piece of the library."""
         return ask(site, lambda: Question(q=words, where=split(where), limit=limit, like=piece_id))
 
+    def same(piece_id: str, modality: str = "", where: str = "", limit: int = 10) -> dict[str, Any]:
+        """The scores of a recording, the recordings of a score."""
+        question = checked(
+            lambda: Same.model_validate({"where": split(where), "modality": modality or None, "limit": limit})
+        )
+        with site.now() as state:
+            return renamed_hits(same_json(state, str(piece_id), question))
+
     def piece(piece_id: str) -> dict[str, Any]:
         """One piece of the library."""
         with site.now() as state:
             return renamed(piece_json(state, str(piece_id)))
 
-    return {"search": search, "similar": similar, "piece": piece}
+    return {"search": search, "similar": similar, "same": same, "piece": piece}
 
 
 def split(where: Any) -> list[str]:
@@ -192,12 +238,25 @@ def ask(site: Site, question: Callable[[], Question]) -> dict[str, Any]:
         UsageError: an argument is of the wrong form.
         MmbertError: as :func:`search_json`.
     """
+    asked = checked(question)
+    with site.now() as state:
+        return renamed_hits(search_json(state, asked))
+
+
+def checked(question: Callable[[], Q]) -> Q:
+    """A question of the right form.
+
+    Raises:
+        UsageError: an argument is of the wrong form.
+    """
     try:
-        asked = question()
+        return question()
     except ValidationError as e:
         raise UsageError(*first_fault(e.errors())) from None
-    with site.now() as state:
-        answer = search_json(state, asked)
+
+
+def renamed_hits(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer whose hits are :func:`renamed`."""
     return answer | {"hits": [renamed(hit) for hit in answer["hits"]]}
 
 

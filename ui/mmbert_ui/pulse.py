@@ -12,13 +12,14 @@ from fastapi.responses import JSONResponse
 
 from mmbert.console import clean
 from mmbert.errors import MmbertError
+from mmbert.items.recording import SUFFIXES as RECORDINGS
 from mmbert_ui.addresses import is_here
 from mmbert_ui.building import Builder
 from mmbert_ui.catalogue import KINDS
 from mmbert_ui.outside import error_words
 from mmbert_ui.routes import FRESH
 from mmbert_ui.state import PageState, Site
-from mmbert_ui.uploads import MAX_BYTES
+from mmbert_ui.uploads import MAX_BYTES, MAX_RECORDING_BYTES
 
 
 def add_pulse_routes(app: FastAPI, site: Site, builder: Builder) -> None:
@@ -73,6 +74,8 @@ def settings(state: PageState, builder: Builder, here: bool) -> dict[str, Any]:
         "examples": state.catalogue.examples,
         "kinds": KINDS,
         "max_bytes": MAX_BYTES,
+        "max_recording_bytes": MAX_RECORDING_BYTES,
+        "recordings": list(RECORDINGS),
         "soundfont": state.renderer is not None,
         "obstacle": error_words(state.outside(fault)) if fault else None,
     }

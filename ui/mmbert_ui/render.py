@@ -120,14 +120,14 @@ def wave_samples(wave: bytes) -> np.ndarray:
     return np.frombuffer(wave, np.int16, whole // 2, at).reshape(-1, 2)
 
 
-def wave_header(frames: int) -> bytes:
-    """The 44 bytes before the samples of a stereo 16-bit WAV."""
+def wave_header(frames: int, rate: int = SAMPLE_RATE, channels: int = 2) -> bytes:
+    """The 44 bytes before the samples of a 16-bit WAV."""
     import struct
 
-    size, rate = frames * 4, SAMPLE_RATE
-    return struct.pack(
-        "<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 2, rate, rate * 4, 4, 16, b"data", size
-    )
+    width = 2 * channels
+    size = frames * width
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, channels, rate, rate * width, width, 16)
+    return struct.pack("<4sI4s", b"RIFF", 36 + size, b"WAVE") + form + struct.pack("<4sI", b"data", size)
 
 
 def _limit(sound: np.ndarray) -> np.ndarray:

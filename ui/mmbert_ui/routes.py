@@ -5,22 +5,27 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
 from fastapi import FastAPI, HTTPException, Query, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response
 
 from mmbert.console import clean
+from mmbert.errors import ItemError, LibraryError, MissingExtraError
 from mmbert.titles import title_of
 from mmbert.types import Item
 from mmbert_ui.asking import piece_view
 from mmbert_ui.catalogue import library_view
 from mmbert_ui.faults import READ
 from mmbert_ui.notes import Playable
+from mmbert_ui.ranges import Whole, ranged
+from mmbert_ui.recordings import RecordingFile
 from mmbert_ui.render import SAMPLE_RATE, Renderer, wave_header
 from mmbert_ui.state import PageState, Site
+from mmbert_ui.waveform import Waveform
 
 ASSETS = {
     "style.css": "text/css",
@@ -47,6 +52,9 @@ ASSETS = {
     "suggest.js": "text/javascript",
     "suggestion.js": "text/javascript",
     "tune.js": "text/javascript",
+    "wave.js": "text/javascript",
+    "microphone.js": "text/javascript",
+    "capture.js": "text/javascript",
 }
 _BLOCK_FRAMES = SAMPLE_RATE  # one second a write: a player that seeks away wastes little
 _HEADER = 44
@@ -82,16 +90,23 @@ def add_routes(app: FastAPI, site: Site) -> None:
             return JSONResponse(clean(_playable(state, any_id).to_json()), headers=_PRIVATE)
 
     @app.api_route("/sound/{any_id}.wav", methods=READ)
+    def wave(any_id: str, request: Request) -> Response:
+        return ranged(_sounding(site, any_id, as_wave=True), request)
+
+    @app.api_route("/sound/{any_id}", methods=READ)
     def sound(any_id: str, request: Request) -> Response:
+        return ranged(_sounding(site, any_id, as_wave=False), request)
+
+    @app.api_route("/waveform/{any_id}.json", methods=READ)
+    def waveform(any_id: str) -> JSONResponse:
         with site.now() as state:
-            playable = _playable(state, any_id)
-        if site.renderer is None:
-            raise HTTPException(404, "No SoundFont was found on this machine.")
-        return _sound(site.renderer, any_id, playable, request)
+            return JSONResponse(_waveform(site, state, any_id).to_json(), headers=_PRIVATE)
 
     @app.api_route("/download/{any_id}", methods=READ)
-    def download(any_id: str) -> Response:
+    def download(any_id: str, request: Request) -> Response:
         with site.now() as state:
+            if state.is_recording(any_id):
+                return _downloaded(_recording(site, state, any_id), state.title(any_id), request)
             return _download(state, any_id)
 
     @app.api_route("/piece/{any_id}.json", methods=READ)
@@ -141,42 +156,48 @@ def _playable(state: PageState, any_id: str) -> Playable:
 # ---- sound ------------------------------------------------------------------------------------------------
 
 
-def _sound(renderer: Renderer, key: str, piece: Playable, request: Request) -> Response:
-    """A WAV that is rendered where it is read: any byte range of it, at any time."""
-    frames = renderer.frames(piece)
-    size = _HEADER + frames * 4
-    headers = {"Accept-Ranges": "bytes", "Cache-Control": "private, max-age=3600"}
-    wanted = request.headers.get("range")
-    start, stop = 0, size
-    if wanted is not None:
-        span = byte_range(wanted, size)
-        if span is None:
-            return Response(status_code=416, headers={"Content-Range": f"bytes */{size}"})
-        start, stop = span
-        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
-    headers["Content-Length"] = str(stop - start)
-    status = 200 if wanted is None else 206
-    if request.method == "HEAD":
-        return Response(status_code=status, headers=headers, media_type="audio/wav")
-    body = _blocks(renderer, key, piece, start, stop)
-    return StreamingResponse(body, status_code=status, headers=headers, media_type="audio/wav")
+def _rendered(renderer: Renderer, key: str, piece: Playable) -> Whole:
+    """A WAV that is rendered where it is read."""
+    size = _HEADER + renderer.frames(piece) * 4
+    return Whole(size, "audio/wav", lambda start, stop: _blocks(renderer, key, piece, start, stop))
 
 
-def byte_range(header: str, size: int) -> tuple[int, int] | None:
-    """First byte and end (exclusive) of a one-range ``Range`` header; None where it cannot be met.
+def _sounding(site: Site, any_id: str, as_wave: bool) -> Whole:
+    """What a piece sounds like: a score is rendered, a recording is its file, or a WAV made of it.
 
-    >>> byte_range("bytes=0-99", 1000), byte_range("bytes=900-", 1000), byte_range("bytes=-50", 1000)
-    ((0, 100), (900, 1000), (950, 1000))
-    >>> byte_range("bytes=1000-", 1000), byte_range("bytes=9-3", 1000), byte_range("lines=1-2", 1000)
-    (None, None, None)
+    Raises:
+        HTTPException: 404 where it has no sound here, 410 where its file has changed or is gone.
     """
-    m = re.fullmatch(r"bytes=(\d{0,15})-(\d{0,15})", header.strip())
-    if not m or not (m[1] or m[2]):
-        return None
-    if not m[1]:
-        return (max(0, size - int(m[2])), size) if int(m[2]) else None
-    start, stop = int(m[1]), min(size, int(m[2]) + 1) if m[2] else size
-    return (start, stop) if start < stop else None
+    with site.now() as state:
+        if state.is_recording(any_id):
+            file = _recording(site, state, any_id)
+            return file.wave() if as_wave else file.whole()
+        playable = _playable(state, any_id)
+    if site.renderer is None:
+        raise HTTPException(404, "No SoundFont was found on this machine.")
+    return _rendered(site.renderer, any_id, playable)
+
+
+def _recording(site: Site, state: PageState, piece_id: str) -> RecordingFile:
+    with _told():
+        return site.recordings.file(state.library, piece_id)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What is wrong with a file of the library, to who asks for its sound.
+
+    Raises:
+        HTTPException: 410 where it has changed or is gone, 404 where it cannot be read.
+    """
+    try:
+        yield
+    except LibraryError as e:
+        raise HTTPException(410, f"The file {e.fault}. {e.hint}.") from None
+    except (ItemError, MissingExtraError) as e:
+        raise HTTPException(404, f"The file {e.fault}. {e.hint}.") from None
+    except OSError:
+        raise HTTPException(404, "The file is gone or cannot be read.") from None
 
 
 def _blocks(renderer: Renderer, key: str, piece: Playable, start: int, stop: int) -> Iterator[bytes]:
@@ -191,6 +212,16 @@ def _blocks(renderer: Renderer, key: str, piece: Playable, start: int, stop: int
         block = block[offset : offset + stop - at]
         yield block
         at += len(block)
+
+
+def _waveform(site: Site, state: PageState, any_id: str) -> Waveform:
+    upload = state.upload(any_id)
+    if upload is not None and upload.waveform is not None:
+        return upload.waveform
+    if not state.is_recording(any_id):
+        raise HTTPException(404, "There is no such recording.")
+    with _told():
+        return site.recordings.waveform(state.library, any_id)
 
 
 # ---- files ------------------------------------------------------------------------------------------------
@@ -215,6 +246,13 @@ def _download(state: PageState, any_id: str) -> Response:
     else:
         raise HTTPException(404, "This piece has no file of its own.")
     return _file(data, name + suffix)
+
+
+def _downloaded(file: RecordingFile, title: str, request: Request) -> Response:
+    """A recording as it lies on the disk, which is not held in memory."""
+    answer = ranged(file.as_it_is("application/octet-stream"), request)
+    answer.headers["Content-Disposition"] = attachment(title + file.path.suffix.lower())
+    return answer
 
 
 def _file(data: bytes, name: str) -> Response:

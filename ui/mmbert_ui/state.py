@@ -17,12 +17,13 @@ from mmbert.retrieval.in_words import sentence
 from mmbert.retrieval.suggestions import Suggestions
 from mmbert.symbolic.score import Score
 from mmbert.titles import title_of
-from mmbert.types import Answer, Facets, Item
+from mmbert.types import Answer, Embedded, Facets, Item, Kind
 from mmbert_ui.catalogue import Catalogue
 from mmbert_ui.found import FOUND_ID, FoundStore
 from mmbert_ui.notes import Playable
 from mmbert_ui.outside import outside
 from mmbert_ui.paths import shown_path, unplaced
+from mmbert_ui.recordings import Recordings
 from mmbert_ui.render import Renderer
 from mmbert_ui.uploads import Upload, Uploads
 
@@ -41,8 +42,9 @@ class Site:
     """
 
     def __init__(self, library: Any, renderer: Renderer | None = None) -> None:
-        self.renderer, self.uploads = renderer, Uploads(renderer.forget) if renderer else Uploads()
-        self.found = FoundStore(renderer.forget) if renderer else FoundStore()
+        forget = renderer.forget if renderer else lambda any_id: None
+        self.renderer, self.recordings = renderer, Recordings()
+        self.uploads, self.found = Uploads(self._embedder, forget), FoundStore(forget)
         self.following = Follower(library, self._prepare)
         self.places = threading.BoundedSemaphore(MOST_SEARCHES)
         self._lock, self._cataloguing = threading.Lock(), threading.Lock()
@@ -107,6 +109,11 @@ class Site:
                 self._playables.popitem(last=False)
         return playable
 
+    def _embedder(self) -> Any:
+        """Of the library as it is now; a later state of it has the same."""
+        with self.now() as state:
+            return state.library.embedder
+
     def _prepare(self, library: Any) -> None:
         """What goes wrong is said here and again to who asks."""
         try:
@@ -160,6 +167,20 @@ class PageState:
         with self._place():
             return self.library.find_tune(item, notes=notes, **more)
 
+    def find_same(self, like: Item | Embedded | str, asked: dict[str, Any]) -> Answer:
+        """The scores of a recording, the recordings of a score.
+
+        Args:
+            like: A dropped file, or the id of a piece.
+            asked: ``where``, ``modality``, ``folder`` and ``limit`` of it hold, as in :meth:`search`.
+
+        Raises:
+            BusyError: as :meth:`search`.
+        """
+        more = {name: asked[name] for name in ("where", "modality", "folder", "limit") if name in asked}
+        with self._place():
+            return self.library.find_same(like, **more)
+
     def suggest(self, task: str, melody: Item | Score, **question: Any) -> Suggestions:
         """What the library has for a melody: ``complete`` or ``accompany``, as ``mmbert.api.Library`` takes them.
 
@@ -183,9 +204,9 @@ class PageState:
             return None
         try:
             with self._place():
-                found = self.library.describe(upload.item if upload else any_id)
+                found = self.library.describe(upload.like if upload else any_id)
         except (WeightsError, LibraryError, MissingExtraError):
-            facets = self.facets(upload.item) if upload else self.library.piece(any_id).facets
+            facets = self.facets(upload) if upload else self.library.piece(any_id).facets
             kind = upload.item.kind if upload else self.library.piece(any_id).kind
             return {"sentence": sentence(facets, kind), "tags": None, "phrases": None, "left_out": None}
         return {name: found.to_json()[name] for name in ("sentence", "tags", "phrases", "left_out")}
@@ -230,6 +251,21 @@ class PageState:
         except MmbertError:
             return False
 
+    def is_recording(self, any_id: str) -> bool:
+        """Whether an id names a recording of the library."""
+        return self.has(any_id) and self.library.piece(any_id).kind == "recording"
+
+    def other_form(self, kind: Kind) -> Kind | None:
+        """The form in which a piece's music may be found as well: of a recording its score, of a score its recordings;
+        None where the library has none."""
+        forms: dict[Kind, Kind] = {"recording": "score", "score": "recording"}
+        other = forms.get(kind)
+        return other if other in self.catalogue.kinds else None
+
+    def flaws(self, piece_id: str) -> str:
+        """What is wrong with a recording of the library; empty where nothing is."""
+        return self.library.metadata(piece_id).get("flaws", "") if self.is_recording(piece_id) else ""
+
     def title(self, any_id: str) -> str:
         """What a dropped file or a piece of the library is called; empty where the id names neither."""
         upload = self.upload(any_id)
@@ -265,10 +301,13 @@ class PageState:
             return None
         return self._site.playable(any_id, lambda: self.item(any_id))
 
-    def facets(self, item: Item) -> Facets:
+    def facets(self, upload: Upload) -> Facets:
         """Facts of a dropped file, measured as a build measures them."""
         from mmbert.symbolic.facets import score_facets
 
+        item = upload.item
+        if upload.embedded is not None:
+            return upload.embedded.facets
         if item.score is None:
             return Facets(title=item.metadata.get("title"), composer=item.metadata.get("composer"))
         return score_facets(item.score, item.metadata)

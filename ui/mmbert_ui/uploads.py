@@ -1,5 +1,7 @@
 """Files that a person drops: read in a process of their own, kept in memory for a while, deleted from disk at once.
 
+Of a recording what was heard is kept, and how loud it is over its length, not its sound.
+
 A damaged or hostile file may hang a parser, eat memory or end the process. All three end a reading process of
 :mod:`mmbert_indexer.workers`, not the page, and the person is told which; what that process sends is data, never code.
 """
@@ -10,23 +12,40 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
-from mmbert_indexer.reading import FileChanged, Found, Request
+import numpy as np
+from mmbert_indexer.reading import FileChanged, Found, Request, SoundPart
 from mmbert_indexer.scan import FileState, hashed, look
 from mmbert_indexer.workers import WorkerPool
 
 from mmbert.errors import BusyError, ItemError
-from mmbert.types import Item, Source
+from mmbert.items.recording import sniff
+from mmbert.prepare import Prepared
+from mmbert.types import Embedded, Item, Source
+from mmbert_ui.waveform import Envelope, Waveform
 
 MAX_BYTES = 8 * 2**20
+MAX_RECORDING_BYTES = 64 * 2**20
+MOST_HEARD_S = 1200.0  # of a recording: others wait meanwhile
 COUNT_SECONDS = 30.0  # in which the pieces of a file are counted
 KEPT = 32
 KEPT_SECONDS = 3600.0
 MOST_WAITING = 8
+
+
+class RecordingEmbedder(Protocol):
+    """What hears recordings (:class:`mmbert.sharing.SharedEmbedder`)."""
+
+    def hear(self, mel: np.ndarray) -> np.ndarray:
+        """Log-mel frames float16 [n, 128] to states, float16 [seconds, 384]."""
+
+    def embed_prepared(self, ready: Sequence[Prepared]) -> list[Embedded | ItemError]:
+        """One result a piece, in order."""
 
 
 @dataclass(frozen=True)
@@ -34,29 +53,39 @@ class Upload:
     """One file that was read.
 
     Attributes:
-        id: ``upload-`` and 32 random hex digits: nobody guesses another person's file.
-        name: The file's name, for the page.
-        item: Its first piece.
+        item: Its first piece; of a recording without its sound.
         pieces: How many pieces it holds.
+        embedded: A recording as it was heard; None of other pieces, which are embedded when they are asked with.
+        waveform: Of a recording.
+        name: The file's name, for the page.
+        id: ``upload-`` and 32 random hex digits: nobody guesses another person's file.
         at: Monotonic seconds when it came.
     """
 
-    id: str
-    name: str
     item: Item
     pieces: int
-    at: float
+    embedded: Embedded | None = None
+    waveform: Waveform | None = None
+    name: str = ""
+    id: str = field(default_factory=lambda: f"upload-{secrets.token_hex(16)}")
+    at: float = field(default_factory=time.monotonic)
+
+    @property
+    def like(self) -> Item | Embedded:
+        """The piece as an example to search by."""
+        return self.embedded or self.item
 
 
 class Uploads:
     """At most :data:`KEPT` files of the last hour, newest kept. Safe to call from several threads.
 
     Args:
+        embedder: Gives what hears recordings; called when one comes.
         gone: Called with the id of each file that is forgotten.
     """
 
-    def __init__(self, gone: Callable[[str], None] = lambda upload_id: None) -> None:
-        self._gone = gone
+    def __init__(self, embedder: Callable[[], RecordingEmbedder], gone: Callable[[str], None]) -> None:
+        self._embedder, self._gone = embedder, gone
         self._timer: threading.Timer | None = None  # one, for the oldest file: nobody need ask for it to be forgotten
         self._kept: OrderedDict[str, Upload] = OrderedDict()
         self._lock = threading.Lock()
@@ -80,20 +109,21 @@ class Uploads:
         Raises:
             ItemError: naming the file as the person calls it, the fault and a remedy.
             BusyError: too many files wait to be read.
+            LibraryError, WeightsError: a recording cannot be heard with this library.
         """
-        if path.stat().st_size > MAX_BYTES:
-            limit = f"the page takes files up to {MAX_BYTES // 2**20} MB"
+        if path.stat().st_size > (most := _most_bytes(path)):
+            what = "recordings" if most == MAX_RECORDING_BYTES else "files"
+            limit = f"the page takes {what} up to {most // 2**20} MB"
             raise ItemError(name, limit, "Put it in the library's folder instead", code="E_SIZE")
         if not self._places.acquire(blocking=False):
             raise BusyError(name, "has to wait: others are being read", "Drop it again in a moment")
         try:
             with self._turn:
-                item, pieces = self._read(path)
+                upload = replace(self._read(path), name=name)
         except ItemError as e:
             raise ItemError(name, e.fault, e.hint, code=e.code, stage=e.stage) from None
         finally:
             self._places.release()
-        upload = Upload(f"upload-{secrets.token_hex(16)}", name, item, pieces, time.monotonic())
         with self._lock:
             self._kept[upload.id] = upload
             self._forget()
@@ -134,25 +164,74 @@ class Uploads:
             self._forget()
             self._set_timer()
 
-    def _read(self, path: Path) -> tuple[Item, int]:
+    def _read(self, path: Path) -> Upload:
         """The first piece and how many there are; of a book that takes too long, how many were counted."""
         state, until = hashed(look(str(path))), time.monotonic() + COUNT_SECONDS
-        _, results = next(self._pool.read([Request(state, frozenset(), to_show=True)]))
-        first, pieces, faults = None, 0, []
+        _, results = next(self._pool.read([Request(state, frozenset({"recording"}), to_show=True)]))
+        first: Item | None = None
+        heard: _Hearing | None = None
+        pieces, faults = 0, list[ItemError]()
         try:
             for result in results:
-                if isinstance(result, Found):
-                    first, pieces = first or _item(result, state), pieces + 1
-                elif isinstance(result, ItemError):
+                if isinstance(result, SoundPart):
+                    heard = heard or _Hearing(self._embedder())
+                    heard.take(result.mel)
+                    if heard.waveform.seconds > MOST_HEARD_S:
+                        raise _too_long()
+                    continue
+                if isinstance(result, ItemError):
                     faults.append(result)
+                elif isinstance(result.ready, Prepared) and heard is not None:
+                    return heard.upload(replace(result.ready, chroma=result.chroma))
+                else:
+                    first, pieces = first or _item(result, state), pieces + 1
                 if time.monotonic() > until:
                     self._pool.close()
                     break
         except (FileChanged, OSError):
             faults.append(ItemError("", "went away while it was read", "Drop it again", code="E_GONE"))
+        except BaseException:
+            self._pool.close()  # the rest of the recording is not wanted
+            raise
         if first is not None:
-            return first, pieces
+            return Upload(first, pieces)
         raise faults[0] if faults else ItemError("", "holds no piece of music", code="E_EMPTY")
+
+
+class _Hearing:
+    """A recording while it is heard."""
+
+    def __init__(self, embedder: RecordingEmbedder) -> None:
+        self._embedder = embedder
+        self._states: list[np.ndarray] = []
+        self.waveform = Envelope()
+
+    def take(self, mel: np.ndarray) -> None:
+        """Hear what comes next, float16 [n, 128]."""
+        self.waveform.feed(mel)
+        self._states.append(self._embedder.hear(mel))
+
+    def upload(self, ready: Prepared) -> Upload:
+        """The recording, when all of it was heard.
+
+        Raises:
+            ItemError: it cannot be embedded.
+        """
+        [embedded] = self._embedder.embed_prepared([replace(ready, states=np.concatenate(self._states))])
+        if isinstance(embedded, ItemError):
+            raise embedded
+        return Upload(embedded.item, 1, embedded, self.waveform.finish())
+
+
+def _too_long() -> ItemError:
+    fault = f"plays for more than {MOST_HEARD_S / 60:.0f} minutes, which is as long as the page listens"
+    return ItemError("", fault, "Cut it, or put it in the library's folder", code="E_SIZE")
+
+
+def _most_bytes(path: Path) -> int:
+    """What a file may be as large as: its first bytes say whether it is a recording."""
+    with path.open("rb") as f:
+        return MAX_RECORDING_BYTES if sniff(f.read(64)) else MAX_BYTES
 
 
 def _item(found: Found, state: FileState) -> Item:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from mmbert.audio.sounds import said
 from mmbert.facets import FACETS, fold, note_name, satisfied, show
 from mmbert.retrieval.conditions import is_pace_class, pace_fits, read_where
-from mmbert.types import Condition, Facets, Hit
+from mmbert.types import Condition, Facets, Hit, Kind
 
 CLOSE, RELATED = 0.98, 0.85  # shares of random pieces that a hit beats
 
@@ -27,7 +28,8 @@ def measure(hit: Hit) -> str:
     return text if hit.similarity is None else f"{text}; cosine {hit.similarity:.3f}"
 
 
-# Facts of a card: the facet that is shown, its label, and the facets of the conditions that it answers.
+# Facts of a card: the facet that is shown, its label, and the facets of the conditions that it answers. Of a recording
+# what a network hears stands for the instruments.
 _SHOWN = (
     ("form", "Form", ("form",)),
     ("key", "Key", ("key", "mode")),
@@ -37,9 +39,10 @@ _SHOWN = (
     ("duration_s", "Length", ("duration_s",)),
     ("instruments", "For", ("instruments", "families")),
 )
+_HEARD = ("sounds", "Heard (estimated)", ("sounds", "instruments", "families", "has_drums"))
 
 
-def facts(facets: Facets, asked: Sequence[Condition] = ()) -> list[dict[str, Any]]:
+def facts(facets: Facets, asked: Sequence[Condition] = (), kind: Kind = "score") -> list[dict[str, Any]]:
     """``{label, value, fits}`` of the facts that a card shows, and of others that were asked for.
 
     What is unknown is left out. ``fits`` says that the fact is what was asked for. Pace stands for a tempo that the
@@ -50,19 +53,29 @@ def facts(facets: Facets, asked: Sequence[Condition] = ()) -> list[dict[str, Any
     [('Form', 'jig', False), ('Key', 'D minor', True)]
     >>> facts(Facets(parts=4), [Condition("parts", "=", 4, "four-part")])
     [{'label': 'Parts', 'value': '4', 'fits': True}]
+    >>> heard = Facets(duration_s=75, instruments=("violin",), sounds=("Violin, fiddle", "Orchestra"))
+    >>> [(f["label"], f["value"]) for f in facts(heard, kind="recording")]
+    [('Length', '1:15'), ('Heard (estimated)', 'violin, orchestra')]
     """
     rows = []
-    for name, label, answers in _SHOWN:
-        value = shortened(facets.instruments) if name == "instruments" else show(name, facets)
+    shown = (*_SHOWN[:-1], _HEARD) if kind == "recording" else _SHOWN
+    for name, label, answers in shown:
+        value = _LISTS[name](facets) if name in _LISTS else show(name, facets)
         if not value or (name == "pace" and facets.tempo_bpm is not None):
             continue
         mine = [c for c in asked if c.facet in answers]
         rows.append({"label": label, "value": value, "fits": bool(mine) and all(_fits(c, facets) for c in mine)})
-    usual = {facet for _, _, answers in _SHOWN for facet in answers} | {"title", "composer"}
+    usual = {facet for _, _, answers in shown for facet in answers} | {"title", "composer"}
     for c in {c.facet: c for c in asked if c.facet not in usual}.values():
         if value := show(c.facet, facets):
             rows.append({"label": FACETS[c.facet].label, "value": value, "fits": _fits(c, facets)})
     return rows
+
+
+_LISTS: dict[str, Callable[[Facets], str]] = {
+    "instruments": lambda facets: shortened(facets.instruments),
+    "sounds": lambda facets: shortened([said(name) for name in facets.sounds]),
+}
 
 
 def filters_of(facets: Facets) -> list[dict[str, Any]]:

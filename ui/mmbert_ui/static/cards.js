@@ -1,8 +1,9 @@
-// One result as a card. Rolls load when they come near the screen.
+// One result as a card. Rolls and waveforms load when they come near the screen.
 
 import { clock, copyText, el, factList, getJson, plural } from "./dom.js";
 import { player } from "./player.js";
 import { Roll } from "./roll.js";
+import { Wave } from "./wave.js";
 import { inWords } from "./words.js";
 
 const BANDS = { close: 3, related: 2, loose: 1 };
@@ -44,7 +45,7 @@ player.listen((now) => {
   document.querySelectorAll(".mm-mute").forEach((n) => n.remove());
   if (now.state === "failed" && now.failed) {
     const failed = document.querySelector(`[data-play="${CSS.escape(now.failed)}"]`);
-    failed?.closest(".mm-actions")?.after(el("p", { class: "mm-mute", role: "alert" }, "This piece cannot be played: its file cannot be read, or the server does not answer."));
+    failed?.closest(".mm-actions")?.after(el("p", { class: "mm-mute", role: "alert" }, now.words ? `This piece cannot be played: ${now.words[0].toLowerCase()}${now.words.slice(1)}.` : "This piece cannot be played: its file cannot be read, or the server does not answer."));
   }
 });
 
@@ -62,10 +63,30 @@ export function menu(card, ask, more = []) {
   const filters = card.filters.map((filter) => el("button", { type: "button", dir: "auto", onclick: () => ask(narrowed(filter)) }, `Only ${filter.text}`));
   const summary = el("summary", { class: "mm-button mm-quiet", "aria-label": `More for ${card.title}`, title: "Download, copy the path, and more" }, "⋯");
   const box = el("details", { class: "mm-menu", onkeydown: (e) => menuKey(e, box) }, summary,
-    el("div", { class: "mm-popup" }, more, download, path, el("p", { class: "mm-path", dir: "auto" }, card.path),
+    el("div", { class: "mm-popup" }, more.filter(Boolean), download, path, el("p", { class: "mm-path", dir: "auto" }, card.path),
       filters.length ? [el("p", { class: "mm-path" }, "Use as a filter:"), ...filters] : null));
   box.addEventListener("focusout", (e) => { if (e.relatedTarget && !box.contains(e.relatedTarget)) box.open = false; });
   return box;
+}
+
+// Files that were dropped here, by their ids: the server keeps no sound of them, the browser does.
+export const dropped = new Map();
+
+// The picture of a piece, to play it by; null of a text.
+function picture(piece, place) {
+  if (piece.kind === "score") return new Roll({ id: piece.id, place, label: piece.title });
+  if (piece.kind !== "recording") return null;
+  const url = piece.dropped ? dropped.get(piece.id) ?? null : `/sound/${piece.id}`;
+  return new Wave({ id: piece.id, place, label: piece.title, url });
+}
+
+// "The file breaks off at 1:02": what the reader noticed of a recording.
+const flaws = (piece) => (piece.flaws ? el("p", { class: "mm-flaws", dir: "auto" }, el("b", {}, "Note "), `The recording ${piece.flaws}.`) : null);
+
+// The other form of a piece, where the library holds any: of a recording its score, of a score its recordings.
+export function sameButton(piece, ask, style = null) {
+  const words = piece.same === "score" ? "The score of this recording" : "Recordings of this score";
+  return el("button", { type: "button", class: style, onclick: () => ask({ same: piece.id, kind: piece.same }) }, words);
 }
 
 // What a score's melody can be asked for, on the tabs for melodies.
@@ -108,15 +129,16 @@ function versions(card, ask) {
 }
 
 export function pieceView(piece, ask, heading = "h4") {
-  const roll = piece.kind === "score" ? new Roll({ id: piece.id, place: null, label: piece.title }) : null;
+  const roll = picture(piece, null);
   return el("article", { class: "mm-piece" },
     el(heading, { dir: "auto" }, piece.title),
     piece.composer ? el("p", { class: "mm-composer", dir: "auto" }, piece.composer) : null,
     factList(piece.facts),
+    flaws(piece),
     inWords(piece),
     roll?.canvas,
     el("div", { class: "mm-actions" },
-      roll ? playButton(piece.id, 0, "Play", piece.title) : null,
+      roll && roll.url !== null ? playButton(piece.id, 0, "Play", piece.title, false, { play: roll.sound }) : null,
       ask && !piece.dropped ? el("button", { type: "button", class: "mm-button mm-quiet", onclick: () => ask({ like: piece.id }) }, "More like this") : null));
 }
 
@@ -136,17 +158,18 @@ export function whyLine(card) {
 
 export function buildCard(card, ask) {
   const place = { start: card.start_s, end: card.end_s };
-  const roll = card.kind === "score" ? new Roll({ id: card.id, place, label: card.title }) : null;
+  const roll = picture(card, place);
   const node = el("li", { class: "mm-card card", "data-id": card.id },
     cardHead(card),
     factList(card.facts),
     whyLine(card),
+    flaws(card),
     roll?.canvas,
     el("div", { class: "mm-actions" },
-      roll ? playButton(card.id, place.start, place.start > 0.5 ? `Play from ${clock(place.start)}` : "Play", card.title, true) : null,
-      roll && place.start > 0.5 ? el("button", { type: "button", class: "mm-button mm-quiet", onclick: () => player.play({ id: card.id, from: 0, title: card.title }) }, "From the start") : null,
+      roll ? playButton(card.id, place.start, place.start > 0.5 ? `Play from ${clock(place.start)}` : "Play", card.title, true, { play: roll.sound }) : null,
+      roll && place.start > 0.5 ? el("button", { type: "button", class: "mm-button mm-quiet", onclick: () => player.play({ id: card.id, from: 0, title: card.title, ...roll.sound() }) }, "From the start") : null,
       el("button", { type: "button", class: "mm-button mm-quiet", "aria-label": `More like this: ${card.title}`, onclick: () => ask({ like: card.id }) }, "More like this"),
-      menu(card, ask, roll ? melodyEntries(card) : [])),
+      menu(card, ask, [card.same ? sameButton(card, ask) : null, ...(card.kind === "score" ? melodyEntries(card) : [])])),
     inWords(card),
     versions(card, ask));
   node.roll = roll;

@@ -84,12 +84,12 @@ class Table {
     const play = el("button", { type: "button", class: "mm-tiny", "data-row": row.id, "aria-label": `Play ${row.title}`, onclick: () => this.play(row) }, "▶");
     const like = el("a", { href: `?like=${row.id}`, title: "More like this", dir: "auto" }, row.title);
     const cells = COLUMNS.map(([name]) => el("td", { dir: "auto" }, name === "title" ? like : row[name]));
-    return el("tr", {}, el("td", {}, row.kind === "score" ? play : null), cells);
+    return el("tr", {}, el("td", {}, row.kind === "text" ? null : play), cells);
   }
 
   play(row) {
     if (player.now.id === row.id) player.stop();
-    else player.play({ id: row.id, from: 0, title: row.title });
+    else player.play({ id: row.id, from: 0, title: row.title, url: row.kind === "recording" ? `/sound/${row.id}` : null });
   }
 
   mark(now) {

@@ -1,15 +1,17 @@
 // The search tab. This script owns the question: words, filters, order, example and how many hits.
 
 import { ORDERS, Panel } from "./filters.js";
+import { dropped } from "./cards.js";
 import { getJson } from "./dom.js";
 import { melody } from "./melody.js";
+import { Microphone } from "./microphone.js";
 import { player } from "./player.js";
 import { pulse } from "./pulse.js";
 import { Shown } from "./shown.js";
 import { takeFile } from "./suggest.js";
 import { TunePanel } from "./tune.js";
 
-const EMPTY = { words: "", where: [], kind: null, folder: null, order: "best", like: null, tune: null, limit: 10 };
+const EMPTY = { words: "", where: [], kind: null, folder: null, order: "best", like: null, tune: null, same: null, limit: 10 };
 const PATIENCE_MS = 2000;
 const TYPED = "mmbert-typed"; // what stands in the box when the page is loaded again
 const TABS = ["search", "complete", "accompany", "library", "about"];
@@ -33,12 +35,13 @@ class Search {
     this.settings = { pieces: 0, examples: [], generation: null };
     this.panel = new Panel(this);
     this.tunes = new TunePanel((tune) => this.ask({ tune }), (wrong) => { this.idle(); this.shown.error(wrong); }, () => this.busy("Reading the file …"));
+    this.microphone = new Microphone((file) => this.send(file));
     this.shown = new Shown(this, element.querySelector(".mm-search"));
     watch("value", () => this.show(this.props.value));
     this.away = new AbortController();
     this.hear();
     window.mmbert = {
-      type: (words) => this.ask({ words, tune: null }), reading: () => this.busy("Reading the file …"),
+      type: (words) => this.ask({ words, tune: null, same: null }), reading: () => this.busy("Reading the file …"),
       ask: (change) => { this.openTab("search"); this.ask(change); scrollTo({ top: 0 }); },
       melody: (task, id, name) => { melody.use(id, name, task); this.openTab(task); this.toAddress(); scrollTo({ top: 0 }); },
     };
@@ -79,11 +82,11 @@ class Search {
   // ---- asking ------------------------------------------------------------------------------------
 
   isEmpty(question = this.asked) {
-    return !(question.words || question.where.length || question.like || question.tune || question.kind || question.folder);
+    return !(question.words || question.where.length || question.like || question.tune || question.same || question.kind || question.folder);
   }
 
   ask(change, { remember = true, more = false } = {}) {
-    if ((change.like || change.tune) && !("words" in change)) change = { ...EMPTY, ...change };
+    if ((change.like || change.tune || change.same) && !("words" in change)) change = { ...EMPTY, ...change };
     const question = { ...this.asked, limit: more ? this.asked.limit : EMPTY.limit, ...change };
     question.words = question.words.trim().slice(0, 500);
     this.asked = question;
@@ -143,7 +146,10 @@ class Search {
     else {
       const { serial, ...asked } = view.ask;
       this.asked = asked;
-      if (!serial) this.toAddress(); // a file that was dropped: the server asked
+      if (!serial) { // a file that was dropped: the server asked
+        if (this.sent && asked.like) dropped.set(asked.like, URL.createObjectURL(this.sent));
+        this.toAddress();
+      }
       this.fill(asked.words);
       this.panel.show();
       this.shown.hits(view);
@@ -154,7 +160,7 @@ class Search {
   // ---- address -----------------------------------------------------------------------------------
 
   toAddress() {
-    const { words, where, kind, folder, order, like, tune, limit } = this.asked;
+    const { words, where, kind, folder, order, like, tune, same, limit } = this.asked;
     const out = new URLSearchParams();
     if (words) out.set("q", words);
     where.forEach((w) => out.append("where", w));
@@ -163,6 +169,7 @@ class Search {
     if (order !== EMPTY.order) out.set("order", order);
     if (like) out.set("like", like);
     if (tune) out.set("tune", tune);
+    if (same) out.set("same", same);
     if (limit !== EMPTY.limit) out.set("n", limit);
     if (this.tab && this.tab !== "search") out.set("tab", this.tab);
     if (MELODY_TABS.includes(this.tab) && melody.source) out.set("melody", melody.source.id);
@@ -174,7 +181,7 @@ class Search {
     const given = new URLSearchParams(location.search);
     const limit = Math.min(200, Math.max(1, parseInt(given.get("n"), 10) || EMPTY.limit));
     const order = Object.hasOwn(ORDERS, given.get("order") ?? "") ? given.get("order") : EMPTY.order;
-    const question = { words: given.get("q") ?? "", where: given.getAll("where"), kind: given.get("kind"), folder: given.get("folder"), order, like: given.get("like"), tune: given.get("tune"), limit };
+    const question = { words: given.get("q") ?? "", where: given.getAll("where"), kind: given.get("kind"), folder: given.get("folder"), order, like: given.get("like"), tune: given.get("tune"), same: given.get("same"), limit };
     const same = JSON.stringify({ ...EMPTY, ...question }) === JSON.stringify({ ...EMPTY, ...this.asked });
     this.openTab(given.get("tab") ?? "search");
     const id = given.get("melody") ?? "";
@@ -231,13 +238,16 @@ class Search {
   // Before Gradio sees it: a file that is too large is refused in our words, and is not sent.
   chosen(event) {
     const file = event.target.type === "file" && !("melody" in event.target.dataset) ? event.target.files?.[0] : null;
-    const most = this.settings.max_bytes;
+    this.sent = file ?? this.sent;
+    const { max_bytes: usual, max_recording_bytes: ofSound, recordings = [] } = this.settings;
+    const isSound = file && (file.type.startsWith("audio/") && !/midi/.test(file.type) || recordings.some((suffix) => file.name.toLowerCase().endsWith(suffix)));
+    const most = isSound ? ofSound : usual;
     if (!file || !most || file.size <= most) return;
     event.stopImmediatePropagation();
     event.target.value = "";
     this.idle();
     const size = (bytes) => `${(bytes / 2 ** 20).toFixed(1).replace(/\.0$/, "")} MB`;
-    this.shown.error({ title: `${file.name}: is ${size(file.size)} large; the page takes files up to ${size(most)}`, hint: "Put it in a folder of the library instead." });
+    this.shown.error({ title: `${file.name}: is ${size(file.size)} large; the page takes ${isSound ? "recordings" : "files"} up to ${size(most)}`, hint: "Put it in a folder of the library instead." });
   }
 
   key(event) {
@@ -258,8 +268,13 @@ class Search {
       takeFile(this.tab, file);
       return;
     }
+    if (file) this.send(file);
+  }
+
+  // As if it had been chosen.
+  send(file) {
     const input = document.querySelector("#mm-file")?.parentElement.querySelector("input[type=file]");
-    if (!file || !input) return;
+    if (!input) return;
     const carrier = new DataTransfer();
     carrier.items.add(file);
     input.files = carrier.files;

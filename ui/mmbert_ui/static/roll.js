@@ -4,7 +4,7 @@ import { clock, getJson } from "./dom.js";
 import { player } from "./player.js";
 
 // Any two of these differ by at least 39 (CIE76) for normal sight, deuteranopia and protanopia.
-const VOICES = {
+export const VOICES = {
   light: ["#0072B2", "#B05A00", "#192A06", "#649A88", "#020AFF", "#1B0538"],
   dark: ["#56B4E9", "#E69F00", "#CA9F72", "#394CF5", "#DBFBF2", "#60646D"],
 };
@@ -26,7 +26,7 @@ export function notesOf(id) {
   return fetched.get(id);
 }
 
-const shade = () => (document.body.classList.contains("dark") ? "dark" : "light");
+export const shade = () => (document.body.classList.contains("dark") ? "dark" : "light");
 new MutationObserver(() => rolls.forEach((r) => r.redraw())).observe(document.body, { attributes: true, attributeFilter: ["class"] });
 
 const seen = new IntersectionObserver((entries) => {
@@ -79,7 +79,7 @@ export class Roll {
   async load() {
     seen.unobserve(this.canvas);
     try {
-      this.notes = this.given ?? await notesOf(this.id);
+      this.notes = this.given ?? await this.fetch();
       this.canvas.setAttribute("aria-valuemax", Math.ceil(this.notes.duration_s));
       this.canvas.dataset.state = "drawn";
     } catch {
@@ -88,6 +88,8 @@ export class Roll {
     this.describe();
     this.redraw();
   }
+
+  fetch() { return notesOf(this.id); }
 
   setNotes(notes) {
     this.given = this.notes = notes;
@@ -104,11 +106,13 @@ export class Roll {
 
   // ---- geometry ----------------------------------------------------------------------------------
 
-  x(seconds) { return MARGIN + (this.width - MARGIN - 4) * (seconds / Math.max(this.notes.duration_s, 0.001)); }
+  get margin() { return MARGIN; }
+
+  x(seconds) { return this.margin + (this.width - this.margin - 4) * (seconds / Math.max(this.notes.duration_s, 0.001)); }
 
   seconds(event) {
     const x = event.clientX - this.canvas.getBoundingClientRect().left;
-    const share = (x - MARGIN) / (this.width - MARGIN - 4);
+    const share = (x - this.margin) / (this.width - this.margin - 4);
     return Math.min(1, Math.max(0, share)) * this.notes.duration_s;
   }
 
@@ -138,9 +142,15 @@ export class Roll {
     if (!this.notes) {
       pen.fillStyle = ink.label;
       pen.font = "13px system-ui, sans-serif";
-      pen.fillText(this.canvas.dataset.state === "missing" ? "The notes cannot be read; has the file been moved?" : "Reading the notes …", 12, this.height / 2);
+      pen.fillText(this.canvas.dataset.state === "missing" ? `The ${this.subject} cannot be read; has the file been moved?` : `Reading the ${this.subject} …`, 12, this.height / 2);
       return;
     }
+    this.draw(pen, ink);
+  }
+
+  get subject() { return "notes"; }
+
+  draw(pen, ink) {
     const drums = new Set(this.notes.drums);
     const pitched = this.notes.notes.filter((n) => !drums.has(n[3]));
     const pitches = (pitched.length ? pitched : this.notes.notes).map((n) => n[2]);
@@ -249,7 +259,9 @@ export class Roll {
     this.show();
   }
 
-  play(from) { if (this.notes?.notes.length) player.play({ id: this.id, from, title: this.label, ...this.sound() }); }
+  get sounds() { return this.notes.notes.length > 0; }
+
+  play(from) { if (this.notes && this.sounds) player.play({ id: this.id, from, title: this.label, ...this.sound() }); }
 
   click(event) { if (this.notes) this.play(this.seconds(event)); }
 
@@ -264,11 +276,12 @@ export class Roll {
     event.preventDefault();
   }
 
-  hover(event) {
-    if (!this.notes) return;
-    const ms = this.seconds(event) * 1000;
+  hover(event) { if (this.notes) this.canvas.title = this.told(this.seconds(event)); }
+
+  told(seconds) {
+    const ms = seconds * 1000;
     const parts = new Set(this.notes.notes.filter((n) => n[0] <= ms && n[0] + n[1] > ms).map((n) => n[3]));
     const names = [...parts].map((p) => this.notes.parts[p]).filter(Boolean);
-    this.canvas.title = [clock(ms / 1000), ...new Set(names)].join(" · ");
+    return [clock(seconds), ...new Set(names)].join(" · ");
   }
 }

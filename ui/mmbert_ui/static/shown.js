@@ -1,7 +1,7 @@
 // What the search tab shows: one of its states, each with a next step.
 
 import { progressWords } from "./building.js";
-import { buildCard, pieceView } from "./cards.js";
+import { buildCard, pieceView, sameButton } from "./cards.js";
 import { chipRow } from "./filters.js";
 import { el, plural } from "./dom.js";
 import { melody } from "./melody.js";
@@ -17,6 +17,7 @@ export class Shown {
     this.spoken = new Map(); // filter -> the words that it was read from, for when only the filter is left
     this.at("narrow").replaceChildren(page.panel.node);
     this.at("tune").replaceChildren(page.tunes.node);
+    this.at("microphone").replaceChildren(page.microphone.node);
   }
 
   // ---- waiting -----------------------------------------------------------------------------------
@@ -72,7 +73,7 @@ export class Shown {
     this.clear();
     player.stop();
     const { asked } = this.page;
-    const again = asked.like || asked.tune || asked.where.length || asked.words ? [["Start again", () => this.page.reset()]] : [];
+    const again = asked.like || asked.tune || asked.same || asked.where.length || asked.words ? [["Start again", () => this.page.reset()]] : [];
     this.notice(`${view.title}.`, view.hint, [["Choose another file", () => document.querySelector("#mm-file")?.click()], ...again]);
     this.state("error");
   }
@@ -85,7 +86,7 @@ export class Shown {
     this.at("summary").textContent = this.summary(view);
     if (!view.cards.length) this.none(view);
     else if (view.nothing_fits) {
-      const tune = view.tune ? "No piece has this tune as it was played." : "";
+      const tune = view.same ? "No piece has this harmony." : view.tune ? "No piece has this tune as it was played." : "";
       const tries = page.settings.examples.slice(0, 2).map((words) => [words, () => page.ask({ words })]);
       this.notice(tune || "Nothing in this library fits well.", "These are the nearest all the same. Other words may do better, or a question that finds something here:", tries);
     }
@@ -99,7 +100,7 @@ export class Shown {
   summary(view) {
     const { words, order } = view.ask;
     const subject = words ? ` for “${words}”` : "";
-    const example = view.tune ? `, nearest first to the tune ${this.tuneWords(view.tune)}` : view.example ? ` like “${view.example.title}”` : "";
+    const example = view.same ? `, nearest first to the harmony of “${view.same.title}”` : view.tune ? `, nearest first to the tune ${this.tuneWords(view.tune)}` : view.example ? ` like “${view.example.title}”` : "";
     const arranged = view.arranged ? `: the hundred best, ${ARRANGED[order]}` : "";
     if (!view.cards.length) return `Nothing found${subject}${example}`;
     return `${view.cards.length} of ${plural(view.total, "piece")}${subject}${example}${arranged}`;
@@ -120,7 +121,8 @@ export class Shown {
 
   question(view) {
     for (const chip of view.chips) if (chip.words) chip.where.forEach((w) => this.spoken.set(w, chip.words));
-    if (view.tune) this.at("question").append(this.tune(view.tune));
+    if (view.tune) this.at("question").append(this.chip(`The tune ${this.tuneWords(view.tune)}`, "Remove the tune", { tune: null }));
+    if (view.same) this.at("question").append(this.chip(`The same music as “${view.same.title}”`, "Look for something else", { same: null }));
     if (view.example) this.at("question").append(this.example(view.example));
     this.at("question").append(...chipRow(this.page, view));
   }
@@ -130,24 +132,25 @@ export class Shown {
     return notes === melody.abc ? "you played" : `“${notes.length > 60 ? `${notes.slice(0, 60)} …` : notes}”`;
   }
 
-  tune(tune) {
-    const remove = el("button", { type: "button", class: "mm-chip-x", "aria-label": "Remove the tune", onclick: () => this.page.ask({ tune: null }) }, "×");
-    return el("div", { class: "mm-chips" }, el("span", { class: "mm-chip" }, el("span", { class: "mm-chip-name", dir: "auto" }, `The tune ${this.tuneWords(tune)}`), remove));
+  chip(words, label, change) {
+    const remove = el("button", { type: "button", class: "mm-chip-x", "aria-label": label, onclick: () => this.page.ask(change) }, "×");
+    return el("div", { class: "mm-chips" }, el("span", { class: "mm-chip" }, el("span", { class: "mm-chip-name", dir: "auto" }, words), remove));
   }
 
   example(piece) {
     const view = pieceView(piece, null, "h3");
     const many = piece.pieces > 1 ? el("p", { class: "mm-hint" }, `The first of ${piece.pieces} pieces in this file.`) : null;
     const hint = el("p", { class: "mm-hint" }, "Words in the box above change the direction: slower, in a minor key, with flute.");
+    const same = piece.same ? el("div", { class: "mm-actions" }, sameButton(piece, (change) => this.page.ask(change), "mm-button")) : null;
     const remove = el("button", { type: "button", class: "mm-chip-x", "aria-label": "Remove the example", onclick: () => this.page.ask({ like: null, words: this.page.asked.words }) }, "×");
     const lead = piece.dropped ? `Understood from your file ${piece.path}` : "More like";
     return el("div", { class: "mm-example" },
-      el("div", { class: "mm-example-top" }, el("span", { class: "mm-lead", dir: "auto" }, lead), remove), view, many, hint);
+      el("div", { class: "mm-example-top" }, el("span", { class: "mm-lead", dir: "auto" }, lead), remove), view, many, same, hint);
   }
 
   examples() {
     const { examples } = this.page.settings;
-    const buttons = examples.map((words) => el("button", { type: "button", class: "mm-example-words", dir: "auto", onclick: () => this.page.ask({ words, where: [], kind: null, folder: null, order: "best", like: null, tune: null }) }, words));
+    const buttons = examples.map((words) => el("button", { type: "button", class: "mm-example-words", dir: "auto", onclick: () => this.page.ask({ words, where: [], kind: null, folder: null, order: "best", like: null, tune: null, same: null }) }, words));
     this.at("try").replaceChildren(...(buttons.length ? [el("span", { class: "mm-lead" }, "Try"), ...buttons] : []));
     const { box } = this.page;
     if (box && examples.length) box.placeholder = `for example: ${examples[0]}`;
