@@ -42,7 +42,9 @@ def write_recordings(clips: list[Path], folder: Path, hours: float) -> int:
         while sum(map(len, song)) < wanted:
             song.append(sounds[int(rng.integers(len(sounds)))] * np.float32(rng.uniform(0.3, 0.9)))
         with soundfile.SoundFile(folder / f"{i:04d}.ogg", "w", rate, 1) as file:
-            for second in np.concatenate(song)[:wanted].reshape(-1, rate):  # libsndfile's Vorbis takes no minutes at once
+            for second in np.concatenate(song)[:wanted].reshape(
+                -1, rate
+            ):  # libsndfile's Vorbis takes no minutes at once
                 file.write(second)
     return n
 

@@ -43,6 +43,7 @@ FACETS: dict[str, Fact] = {
     "mode": Fact("Mode", "category"),
     "key_confidence": Fact("Key confidence", "number", "", 2),
     "tempo_bpm": Fact("Tempo", "number", "bpm"),
+    "tempo_confidence": Fact("Tempo confidence", "number", "", 2),
     "pace": Fact("Pace", "number", "", 1),
     "metre": Fact("Metre", "category"),
     "bars": Fact("Bars", "number"),

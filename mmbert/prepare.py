@@ -20,6 +20,7 @@ from mmbert.symbolic.windows import FREE_BAR_S, passages, search_windows, timeli
 from mmbert.text.chunks import chunks
 from mmbert.types import Facets, Item, Place
 
+KEY_BELIEVED, TEMPO_BELIEVED = 0.5, 0.2  # confidence of a recording's key and tempo from which they are facts
 STATE = 384  # numbers that a second of sound is to the network
 _BAR = FIELDS.index("bar")
 _NO_TOKENS = np.zeros((0, len(FIELDS)), np.int16)
@@ -112,9 +113,14 @@ def _text(item: Item) -> Prepared:
 def prepare_heard(item: Item, counted: SoundFacts) -> Prepared:
     """A recording to which a :class:`mmbert.audio.listen.Listener` has listened, without the network's states.
 
-    What is wrong with the recording becomes its ``flaws`` among the metadata.
+    What is wrong with the recording becomes its ``flaws`` among the metadata. A key or tempo that is not believed in is
+    unknown.
     """
     facets = Facets(duration_s=round(counted.duration_s, 3), loudness_db=counted.loudness_db)
+    if (key := counted.key) is not None and key.confidence >= KEY_BELIEVED:
+        facets = replace(facets, key=key.key, mode=key.mode, key_confidence=round(key.confidence, 3))
+    if (tempo := counted.tempo) is not None and tempo.confidence >= TEMPO_BELIEVED:
+        facets = replace(facets, tempo_bpm=round(tempo.bpm, 1), tempo_confidence=round(tempo.confidence, 3))
     if counted.flaws:
         item = replace(item, metadata={**item.metadata, "flaws": "; ".join(counted.flaws)})
     places = sound_windows(counted.duration_s)

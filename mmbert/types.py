@@ -105,6 +105,7 @@ class Facets:
         mode: ``major`` or ``minor``, estimated from the notes.
         key_confidence: 0-1, of key and mode together.
         tempo_bpm: Quarter notes a minute, time-weighted, where the file states a tempo; else None, never 120.
+        tempo_confidence: 0-1, of the tempo of a recording, which is an estimate; None of what a file states.
         pace: Onsets a second where a tempo is known, else onsets a bar; :attr:`pace_unit` says which.
         metre: The metre in force for most bars, such as ``6/8``.
         bars: Number of bars.
@@ -135,6 +136,7 @@ class Facets:
     mode: str | None = None
     key_confidence: float | None = None
     tempo_bpm: float | None = None
+    tempo_confidence: float | None = None
     pace: float | None = None
     metre: str | None = None
     bars: int | None = None

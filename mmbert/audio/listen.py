@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmbert.audio.chroma import Chroma
+from mmbert.audio.chroma import Chroma, recording_key
 from mmbert.audio.mel import FRAMES_A_SECOND, MELS, RATE, SEGMENT_S, LogMel
 from mmbert.audio.resampled import resampled
+from mmbert.audio.tempo import Onsets, TempoEstimate, estimate_tempo
+from mmbert.symbolic.keys import KeyEstimate
 from mmbert.types import Recording
 
 PART_S = 60  # of sound that is handed over at a time
@@ -29,12 +31,16 @@ class SoundFacts:
         loudness_db: Mean power of what is not silent, in dB below full scale, gated as in ITU-R BS.1770 but without its
             filter for the ear.
         chroma: uint8 [n, 12], as :mod:`mmbert.audio.chroma` has it.
+        key: Estimated from the chroma; None where nothing has a pitch.
+        tempo: Estimated from the spectra; None where nothing begins in three seconds or more.
         flaws: What is wrong with the recording, in words.
     """
 
     duration_s: float
     loudness_db: float | None
     chroma: np.ndarray
+    key: KeyEstimate | None
+    tempo: TempoEstimate | None
     flaws: tuple[str, ...]
 
 
@@ -72,7 +78,7 @@ class Listener:
         self._power: list[np.ndarray] = []  # of stretches of 0.4 s
         self._left = np.zeros(0, np.float32)
         self._truncated = ""
-        self._chroma = Chroma(RATE)
+        self._chroma, self._onsets = Chroma(RATE), Onsets()
 
     def parts(self) -> Iterator[np.ndarray]:
         """Log-mel frames float16 [n, 128], a minute at a time; the last part is as long as what is left, or longer than
@@ -85,6 +91,7 @@ class Listener:
         whole, least = PART_S * FRAMES_A_SECOND, SEGMENT_S * FRAMES_A_SECOND
         waiting: list[np.ndarray] = []
         for frames in self._frames():
+            self._onsets.feed(frames)
             waiting.append(frames.astype(np.float16))
             if sum(map(len, waiting)) >= whole + least:
                 all_ = np.concatenate(waiting)
@@ -100,7 +107,8 @@ class Listener:
             flaws.append(f"breaks off at {int(duration) // 60}:{int(duration) % 60:02d} ({self._truncated})")
         if self._clipped > _MANY_CLIPPED * self._samples:
             flaws.append(f"is clipped in {100 * self._clipped / self._samples:.2g} % of its samples")
-        return SoundFacts(duration, self._loudness(), self._chroma.finish(), tuple(flaws))
+        chroma, tempo = self._chroma.finish(), estimate_tempo(self._onsets.finish())
+        return SoundFacts(duration, self._loudness(), chroma, recording_key(chroma), tempo, tuple(flaws))
 
     def _frames(self) -> Iterator[np.ndarray]:
         mel = LogMel()

@@ -23,6 +23,7 @@ LEAST = 8  # frames of a query: three seconds
 ROTATIONS = tuple(range(-5, 7))
 _COARSE_SPEEDS = 1.1 ** np.arange(-9.0, 8.0)
 _EXACT, _KEPT = 20_000_000, 300  # frames x speeds x rotations that are searched exactly; pieces a coarse pass leaves
+_BEST_PARTS = 2  # of a long query that count: a recording need not hold all of a score, nor a score all of a recording
 _UNLIKELY = 0.05  # what a query at twice or half the speed of a piece costs; four times as much at four times
 _LONGEST = 94  # frames of a query at any speed: half a minute at 1.25
 _GAP = _LONGEST + 2  # frames of silence between pieces, even: no query reaches two of them
@@ -35,8 +36,8 @@ class ChromaMatches:
     """Of each piece of a library the place at which it is most like the query.
 
     Attributes:
-        score: Cosine less what an unlikely speed costs, float32 [P], 1 at most; the mean over the parts of a long
-            query. Two less for pieces that a coarse pass left out.
+        score: Cosine less what an unlikely speed costs, float32 [P], 1 at most; of a long query the mean over its two
+            best parts. Two less for pieces that a coarse pass left out.
         start_s: Second of the piece at which the query, or the part of it that fits best, begins; float32 [P].
         speed: How many times as fast as the piece the query is, float32 [P].
         rotation: Semitones from the query to the piece, int8 [P].
@@ -164,7 +165,7 @@ def _search(
     first, column = score.argmax(axis=0), np.arange(len(line.start))
     speed, rotation = np.divmod(which[first, column], len(rotations))
     return ChromaMatches(
-        score.mean(axis=0, dtype=np.float32),
+        np.sort(score, axis=0)[-_BEST_PARTS:].mean(axis=0, dtype=np.float32),
         (np.maximum(start[first, column], 0) / line.rate).astype(np.float32),
         speeds[speed].astype(np.float32),
         np.asarray(rotations, np.int8)[rotation],
@@ -240,8 +241,8 @@ class _Line:
             sums: np.ndarray = np.fft.irfft(products.transpose(2, 1, 0), _BLOCK)[:, :, :step].reshape(len(queries), -1)
             total = np.r_[0, np.cumsum(np.einsum("nc,nc->n", frames, frames, dtype=np.float64))]
             for found, q, e, cost in zip(sums, queries, energy, costs.tolist()):
-                under = total[len(q) : len(q) + len(found)] - total[: len(found)]
-                found /= np.sqrt(np.maximum(under, _FLOOR * e))
+                under = (total[len(q) : len(q) + len(found)] - total[: len(found)]).astype(np.float32)
+                found /= np.sqrt(np.maximum(under, np.float32(_FLOOR * e)))
                 found -= cost
             which[low:high] = sums.argmax(axis=0)[: high - low]
             score[low:high] = sums.max(axis=0)[: high - low]

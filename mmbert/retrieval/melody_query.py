@@ -140,9 +140,9 @@ def read_melody(
     if len(inside) < LEAST:
         count = {0: "no note", 1: "one note"}.get(len(inside), f"{len(inside)} notes")
         others = f"Ask about bars with at least {LEAST} notes"
-        none = f"No four bars of one metre hold {LEAST} of its melody: are its bar lines right?"
+        where = f"No four bars of one metre hold {LEAST} of its melody: are its bar lines right?"
         fault = f"has {count} in {bars_named(first, last)}"
-        raise UsageError(name, fault, none if bar is None else others)
+        raise UsageError(name, fault, where if bar is None else others)
     melody = within(inside, begin, end, UNIT / score.ticks_per_quarter, False)[0]
     nothing, none = np.zeros((0, 3), np.int32), np.zeros(2, np.int64)
     phrase = PhraseTable(

@@ -71,7 +71,7 @@ def train(found: WorkPhrases, task: Task, seed: int, how: How) -> PairScorer:
     scorer: PairScorer = (CompletionScorer if task == "completion" else AccompanimentScorer)(dropout=how.dropout)
     examples = Examples.of(found, task)
     read = PairInputs.of(scorer, found.table)
-    onsets = _onsets(found.table, task)
+    onsets = onsets_of(found.table, task)
 
     def loss_of(rng: np.random.Generator) -> Tensor:
         query, answer = examples.draw(rng, how.batch)
@@ -114,7 +114,8 @@ def lists(
     return rows, np.concatenate([np.ones((len(query), 1), bool), same_there, near_there, any_there], axis=1)
 
 
-def _onsets(table: PhraseTable, task: Task) -> tuple[np.ndarray, np.ndarray]:
+def onsets_of(table: PhraseTable, task: Task) -> tuple[np.ndarray, np.ndarray]:
+    """Onsets of what is asked with and of what is found, float32 [P, 96] of unit length each."""
     asked = _unit(melody_bars(table).reshape(len(table), -1, 3)[:, :, BEGINS] != NONE)
     return asked, asked if task == "completion" else _unit(accompaniment_grid(table)[:, :, 1] != 0)
 

@@ -70,8 +70,13 @@ def train(found: WorkPhrases, task: Task, seed: int, how: How) -> Towers:
         how: How they are taught.
     """
     torch.manual_seed(seed)
-    examples = Examples.of(found, task)
     towers: Towers = (CompletionTowers if task == "completion" else AccompanimentTowers)(dropout=how.dropout)
+    return taught(towers, Examples.of(found, task), seed, how)
+
+
+def taught(towers: Towers, examples: Examples, seed: int, how: How) -> Towers:
+    """The same of towers as they are given, in place."""
+    found = examples.found
     temperature = Temperature()
     learned = [*towers.parameters(), *temperature.parameters()]
 

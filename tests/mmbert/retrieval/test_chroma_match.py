@@ -1,5 +1,7 @@
 """A sequence finds itself: from any start, at another speed, in another key, in small and large libraries."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -60,17 +62,16 @@ def test_in_another_key_it_needs_rotations(index, library, rotation):
 
 def test_scores_are_those_of_a_slow_search(library):
     query = library[3][11:60]
-    found = ChromaIndex.of(library[:5]).find(query, rotations=(0, 3))
-    for piece, frames in enumerate(library[:5]):
-        padded = comparable(np.pad(frames, ((200, 200), (0, 0))))
+    found = ChromaIndex.of(library[:3]).find(query, rotations=(0, 3))
+    for piece, frames in enumerate(library[:3]):
+        padded = comparable(np.pad(frames, ((48, 120), (0, 0))))
         best = -1.0
-        for speed in SPEEDS:
-            for rotation in (0, 3):
-                q = np.roll(at_speed(comparable(query), speed), rotation, axis=1)
-                for at in range(200 - 40, 200 + len(frames)):
-                    under = padded[at : at + len(q)]
-                    energy = max(np.sum(under**2), 0.25 * np.sum(q**2))
-                    best = max(best, np.sum(q * under) / np.sqrt(np.sum(q**2) * energy))
+        for speed, rotation in product(SPEEDS, (0, 3)):
+            q = np.roll(at_speed(comparable(query), speed)[:94], rotation, axis=1)
+            under = np.lib.stride_tricks.sliding_window_view(padded, len(q), axis=0)[: 48 + len(frames)]
+            energy = np.maximum((under**2).sum(axis=(1, 2)), 0.25 * np.sum(q**2))
+            cosines = np.einsum("ncm,mc->n", under, q) / np.sqrt(np.sum(q**2) * energy)
+            best = max(best, cosines.max() - 0.05 * np.log2(speed) ** 2)  # unlikely speeds cost
         assert found.score[piece] == pytest.approx(best, abs=1e-5)
 
 

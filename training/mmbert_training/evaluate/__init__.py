@@ -39,6 +39,10 @@ EVALUATIONS: dict[str, tuple[str, str]] = {
         "Finding another version of a work, against counts of its notes",
     ),
     "octuple": ("mmbert_training.evaluate.octuple", "Round trip of every file through octuples; every loss counted"),
+    "recording-facets": (
+        "mmbert_training.evaluate.recording_facets",
+        "Key and tempo estimated from rendered sound, against labels and scores",
+    ),
     "text-to-audio": (
         "mmbert_training.evaluate.text_to_audio",
         "Finding recordings by words among 30 open clips, against labels alone",
@@ -53,7 +57,7 @@ EVALUATIONS: dict[str, tuple[str, str]] = {
     ),
     "understanding": ("mmbert_training.evaluate.understanding", "Sentences to the exact set of what was understood"),
 }
-WITH_SPLIT = ("accompaniment", "audio-to-score", "melody-completion", "text-to-music")
-WITH_QUERIES = ("audio-to-score", "tune-finding")
+WITH_SPLIT = ("accompaniment", "audio-to-score", "melody-completion", "recording-facets", "text-to-music")
+WITH_QUERIES = ("audio-to-score", "recording-facets", "tune-finding")
+WITH_WORK = ("audio-to-score", "recording-facets")
 WITH_SOUNDS = ("audio-tags",)
-WITH_WORK = ("audio-to-score",)

@@ -69,7 +69,7 @@ def real(folder: Path | None, ear: Mn04) -> tuple[np.ndarray, list[tuple[str, ..
 
 def rendered(ear: Mn04) -> tuple[np.ndarray, list[tuple[str, ...]]]:
     """Logits and true names of single instruments under the fonts of training."""
-    heard, truth = [], []
+    heard, truth = [], list[tuple[str, ...]]()
     for font in TRAIN:
         for program, name in INSTRUMENTS.items():
             heard.append(of_sound(render(_line(program), font, seconds=_SECONDS), ear))

@@ -11,30 +11,27 @@ never trained on), other keys, noise in a room.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from mmbert.audio.chroma import FRAMES_A_SECOND, comparable, score_chroma
-from mmbert.console import progress, warn
-from mmbert.errors import ItemError
+from mmbert.console import progress
 from mmbert.metrics import Standing, standing
 from mmbert.retrieval.chroma_match import ROTATIONS, ChromaIndex
 from mmbert.symbolic.score import Score
-from mmbert_training.evaluate.candidates import TUNES, shuffled
-from mmbert_training.evaluate.rendered import SECONDS, Excerpt, draw, hear
+from mmbert_training.evaluate.candidates import TUNES
+from mmbert_training.evaluate.rendered import SECONDS, Excerpt, Split, draw, draw_all, hear, one_a_cluster, scores_of
 from mmbert_training.evaluate.tables import figures
 from mmbert_training.evaluate.versions import tunes
-from mmbert_training.manifest import Work, load_item, load_works
-from mmbert_training.rendering import HELD_OUT, TRAIN
+from mmbert_training.manifest import load_works
 
-HARDER = 200  # questions of a harder row at most
+HARDER = 100  # questions of a harder row at most
 SHORTEST_TUNE = 10.0  # seconds of sound; what follows is silence
 LENGTHS = (30, 10, 5)  # seconds of a question
-Split = Literal["test", "validation"]
 
 
 @dataclass(frozen=True)
@@ -83,13 +80,38 @@ def run(
     rows: list[dict[str, Any]] = []
     for asked in _sets(data, split, queries, work):
         found |= {f"n_queries_{asked.name}": len(asked.excerpts), f"n_candidates_{asked.name}": len(asked.candidates)}
+        scores: dict[Any, np.ndarray] = {}  # rows that differ in what is right search once
         for row in ROWS[asked.name]:
-            where, works = row.ranked(asked)
+            if row.score not in scores:
+                scores[row.score] = row.score(asked)
+            where, works = row.ranked(asked, scores[row.score])
             values = figures(where, works)
             rows.append({"set": asked.name, "row": row.name, "queries": len(where), **values})
             if row.key:
                 found |= {f"{cut.replace('@', '')}_{row.key}": values[cut] for cut in ("r@1", "r@10", "mrr")}
+        if asked.name == "works":
+            found["checks"] = checks(scores[_SEQUENCE.score], asked.target)
     return {**found, "rows": rows}
+
+
+def checks(scores: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    """What a figure near 1 has to stand: that scores differ, and by how much the right answer leads or lags.
+
+    Args:
+        scores: float64 [questions, candidates], finite.
+        target: int [questions].
+    """
+    every = np.arange(len(target))
+    others = scores.copy()
+    others[every, target] = -np.inf
+    margin = scores[every, target] - others.max(axis=1)
+    return {
+        "distinct_scores_of_a_question_at_least": float(min(len(np.unique(row)) for row in scores)),
+        "median_margin_to_the_next": float(np.median(margin)),
+        "tenth_lowest_percent_of_margins": float(np.percentile(margin, 10)),
+        "median_score_of_the_right": float(np.median(scores[every, target])),
+        "median_score_of_others": float(np.median(scores)),
+    }
 
 
 # ---- rows: one line each -------------------------------------------------------------------------------
@@ -113,10 +135,10 @@ class Row:
     swapped: bool = False
     shuffled: bool = False
 
-    def ranked(self, asked: Questions) -> tuple[Standing, tuple[str, ...]]:
+    def ranked(self, asked: Questions, scores: np.ndarray) -> tuple[Standing, tuple[str, ...]]:
         """Where the right answers stand, and the works that were asked for."""
         target = np.arange(len(asked.excerpts)) if self.swapped else asked.target
-        return standing(self.score(asked), np.roll(target, 1) if self.shuffled else target), asked.works
+        return standing(scores, np.roll(target, 1) if self.shuffled else target), asked.works
 
 
 def by_nothing(asked: Questions) -> np.ndarray:
@@ -177,7 +199,6 @@ ROWS: dict[str, tuple[Row, ...]] = {
             Row(f"chroma sequence, {s} s", by_sequence(s), f"audio_to_score_chroma_{s}s_unseen_font")
             for s in LENGTHS[1:]
         ),
-        _ANY_KEY,
         Row("score to audio, chroma sequence", by_passage, "score_to_audio_unseen_font", swapped=True),
     ),
     "noisy": (
@@ -213,11 +234,11 @@ def _sets(data: Path | None, split: Split, queries: int | None, work: Path) -> I
         return Questions(name, tuple(excerpts), tuple(heard), candidates, index, target, works)
 
     harder = min(queries or HARDER, HARDER)
-    works = _read(_one_a_cluster(w for w in load_works(data) if w.split == split))
+    works = scores_of(one_a_cluster(w for w in load_works(data) if w.split == split))
     played = {w.id: _Played(score, i, w.cluster) for i, (w, score) in enumerate(works)}
     candidates = tuple(score_chroma(score) for _, score in works)
     index = ChromaIndex.of(candidates)
-    drawn = _draw(played, split)
+    drawn = draw_all({i: p.score for i, p in played.items()}, split)
     yield asked("works", drawn[:queries], played)
     yield asked("noisy", [replace(e, condition="noisy") for e in drawn[:harder]], played)
     moved = (draw(e.work, played[e.work].score, e.font, transposed=True) for e in drawn[:harder])
@@ -225,50 +246,21 @@ def _sets(data: Path | None, split: Split, queries: int | None, work: Path) -> I
 
     # Nothing here learns from performances, so those of works to train on are asked too: of test works there are 15.
     human = [w for w in load_works(data, ("asap",)) if (w.split == "validation") == (split == "validation")]
-    written = _read(w for w in human if not w.row["same_as"])
+    written = scores_of(w for w in human if not w.row["same_as"])
     place = {w.id: len(works) + i for i, (w, _) in enumerate(written)}
-    performed = _read(w for w in human if w.row["same_as"] in place)
+    performed = scores_of(w for w in human if w.row["same_as"] in place)
     played = {w.id: _Played(score, place[w.row["same_as"]], w.cluster) for w, score in performed}
     candidates = (*candidates, *(score_chroma(score) for _, score in written))
     index = ChromaIndex.of(candidates)
-    yield asked("performances", _draw(played, split, speeds=(1.0, 1.0))[:harder], played)
+    yield asked(
+        "performances", draw_all({i: p.score for i, p in played.items()}, split, speeds=(1.0, 1.0))[:harder], played
+    )
 
     settings = tunes((w for w in load_works(data, (TUNES,)) if w.split == split), ("score",))
     pairs = [(q.item.score, c) for q, c in zip(settings.questions, settings.works) if q.item.score]
     played = {cluster: _Played(score, i, cluster) for i, (score, cluster) in enumerate(pairs)}
     candidates = tuple(score_chroma(c.item.score) for c in settings.candidates if c.item.score)
     index = ChromaIndex.of(candidates)
-    yield asked("settings", _draw(played, split, shortest=SHORTEST_TUNE)[:harder], played)
-
-
-def _draw(played: Mapping[str, _Played], split: Split, **how: Any) -> list[Excerpt]:
-    """Excerpts in the order of the SHA-256 of their ids."""
-    drawn: list[Excerpt] = []
-    for i in shuffled(played):
-        # One in four of the fonts of training is the second, which takes ten times as long to load.
-        font = HELD_OUT if split == "test" else TRAIN[len(drawn) % 4 == 3]
-        excerpt = draw(i, played[i].score, font, **how)
-        if excerpt:
-            drawn.append(excerpt)
-    return drawn
-
-
-def _one_a_cluster(works: Iterable[Work]) -> list[Work]:
-    first: dict[str, Work] = {}
-    for work in sorted(works, key=lambda w: w.id):
-        first.setdefault(work.cluster, work)
-    return list(first.values())
-
-
-def _read(works: Iterable[Work]) -> list[tuple[Work, Score]]:
-    """Works with their notes; one without a pitch is left out, one that cannot be read is left out and said."""
-    found = []
-    for work in works:
-        try:
-            score = load_item(work).score
-        except ItemError as e:
-            warn(f"{work.id} is left out: {e}")
-            continue
-        if score is not None and not score.notes["is_drum"].all():
-            found.append((work, score))
-    return found
+    yield asked(
+        "settings", draw_all({i: p.score for i, p in played.items()}, split, shortest=SHORTEST_TUNE)[:harder], played
+    )

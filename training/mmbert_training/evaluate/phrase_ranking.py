@@ -67,11 +67,9 @@ def rank(
     rows, differences, weights = [], [], []
     found: dict[str, Any] = {"split": split, "right_answers_a_query": 1, "ceiling_of_hits": 1.0}
     for source in SOURCES:
-        works = load_works(data, (source,))
-        phrases = gather([w for w in works if w.split == split], HOP)
-        candidates = load_candidates(phrases, task, source, split)
+        phrases, candidates = load_asked(task, source, data, split)
         asked = Asked(source, phrases, candidates, figures_of(phrases.table, task))
-        tenth = gather(held_out_tenth([w for w in works if w.split == "train"]), HOP)
+        tenth = gather(held_out_tenth([w for w in load_works(data, (source,)) if w.split == "train"]), HOP)
         learned = Asked(source, tenth, candidates_of(tenth, task), figures_of(tenth.table, task))
         fitted = fitted_weights([(learned.figures, learned.candidates)])
         scorers = {**simple_rows(asked.figures, task, fitted), **more(asked, learned)}
@@ -103,6 +101,16 @@ def rank(
     }
     tables = {"rows": rows, "differences_of_map": differences, "fitted_weights": weights, "published": published(task)}
     return {**found, **flat, "note": NOTE, **tables}
+
+
+def load_asked(task: Task, source: str, data: Path | None, split: Split) -> tuple[WorkPhrases, Candidates]:
+    """The phrases of a source's works, and what is asked about them.
+
+    Raises:
+        DataError: where the data are missing, or the lists are not those of the kept digests.
+    """
+    phrases = gather([w for w in load_works(data, (source,)) if w.split == split], HOP)
+    return phrases, load_candidates(phrases, task, source, split)
 
 
 def ranks(scorers: Mapping[str, Scorer], candidates: Candidates, name: str) -> tuple[np.ndarray, dict[str, Standing]]:

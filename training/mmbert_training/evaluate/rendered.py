@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from mmbert.audio.chroma import Chroma
 from mmbert.audio.mel import LogMel
 from mmbert.audio.tempo import Onsets
-from mmbert.console import progress
-from mmbert.errors import DataError
+from mmbert.console import progress, warn
+from mmbert.errors import DataError, ItemError
 from mmbert.symbolic.score import Score
+from mmbert_training.evaluate.candidates import shuffled
 from mmbert_training.evaluate.queries import seed_of
-from mmbert_training.rendering import RATE, in_room, render, with_noise
+from mmbert_training.manifest import Work, load_item
+from mmbert_training.rendering import HELD_OUT, RATE, TRAIN, in_room, render, with_noise
 
 SECONDS = 30.0
 SPEEDS = (0.8, 1.25)  # drawn evenly on a logarithmic scale
@@ -31,6 +33,7 @@ LEAST_NOTES = 8  # with a pitch, of an excerpt
 _DECAYS, _WET, _SNR_DB = (0.4, 1.2), 0.5, 10.0  # of the noisy condition: seconds, energy of the echo, noise
 _SEED = 20_290
 Condition = Literal["clean", "noisy"]
+Split = Literal["test", "validation"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,41 @@ def draw(
         above, below = 127 - int(notes["pitch"].max()), int(notes["pitch"].min())
         semitones = up if up <= above and (up <= 6 or 12 - up > below) else up - 12
     return Excerpt(work, round(start, 3), round(speed, 4), semitones, font)
+
+
+def draw_all(scores: Mapping[str, Score], split: Split, **how: Any) -> list[Excerpt]:
+    """Excerpts of scores by id, in the order of the SHA-256 of the ids: with the font that is held out, or of the
+    validation split with those of training."""
+    drawn: list[Excerpt] = []
+    for i in shuffled(scores):
+        # One in four of the fonts of training is the second, which takes ten times as long to load.
+        font = HELD_OUT if split == "test" else TRAIN[len(drawn) % 4 == 3]
+        excerpt = draw(i, scores[i], font, **how)
+        if excerpt:
+            drawn.append(excerpt)
+    return drawn
+
+
+def one_a_cluster(works: Iterable[Work]) -> list[Work]:
+    """The first of each cluster, by id."""
+    first: dict[str, Work] = {}
+    for work in sorted(works, key=lambda w: w.id):
+        first.setdefault(work.cluster, work)
+    return list(first.values())
+
+
+def scores_of(works: Iterable[Work]) -> list[tuple[Work, Score]]:
+    """Works with their notes; one without a pitch is left out, one that cannot be read is left out and said."""
+    found = []
+    for work in works:
+        try:
+            score = load_item(work).score
+        except ItemError as e:
+            warn(f"{work.id} is left out: {e}")
+            continue
+        if score is not None and not score.notes["is_drum"].all():
+            found.append((work, score))
+    return found
 
 
 def sound_of(excerpt: Excerpt, score: Score) -> np.ndarray:

@@ -58,7 +58,7 @@ class Choice:
 
 def grid() -> tuple[Choice, ...]:
     """All settings; what a reader without a share would be made by is not varied."""
-    found = {}
+    found: dict = {}
     for names, a, b, (terms, language, cosine), power, heard in product(
         NAMES, TERMS_RIDGE, LANGUAGE_RIDGE, SHARES, SHARPNESS, HEARD
     ):
