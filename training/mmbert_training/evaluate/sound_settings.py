@@ -11,7 +11,7 @@ of real sounds ranks settings as another does.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
@@ -123,8 +123,15 @@ def run(data: Path | None, sounds: Path) -> dict[str, Any]:
     choices = grid()
     halves = np.array([[bench.mrr(bench.scores(choice), half) for half in (0, 1)] for choice in choices])
     order = np.argsort(-halves.mean(axis=1), kind="stable")
-    unlike = np.array([choice.heard == "positive" for choice in choices])
-    rows = {"chosen": choices[order[0]]} | {f"shares {shares}": _best(choices, order, shares) for shares in SHARES}
+    without_signs = np.array([choice.heard == "positive" for choice in choices])
+    best = choices[order[0]]
+    rows = {"chosen": best} | {f"shares {shares}": _best(choices, order, shares) for shares in SHARES}
+    rows |= {
+        "chosen, not sharpened": replace(best, sharpness=1),
+        "chosen, signed": replace(best, heard="signed"),
+        "chosen, signed, not sharpened": replace(best, heard="signed", sharpness=1),
+        "chosen, names as ten": replace(best, setting=replace(best.setting, names=10.0)),
+    }
     table = []
     for name, choice in rows.items():
         where = standing(bench.scores(choice), bench.answer)
@@ -134,7 +141,7 @@ def run(data: Path | None, sounds: Path) -> dict[str, Any]:
         "questions": len(bench.answer),
         "settings": len(choices),
         "correlation": float(np.corrcoef(halves.T)[0, 1]),
-        "correlation_positive": float(np.corrcoef(halves[unlike].T)[0, 1]),
+        "correlation_positive": float(np.corrcoef(halves[without_signs].T)[0, 1]),
         "chosen_by_first_half_in_second": _regret(halves, 0),
         "chosen_by_second_half_in_first": _regret(halves, 1),
         "best": [_line(choices[i], halves[i]) for i in order[:SHOWN]],
