@@ -247,7 +247,7 @@ class Ledger:
         self.connection.execute("INSERT OR REPLACE INTO heard VALUES(?,?,?,?,?)", values)
 
     def heard(self, sha256: bytes, number: int, fingerprint: str) -> tuple[bytes, bytes]:
-        """(logits of named sounds, float16 [1 + windows, 527]; chroma sequence) of a recording, as bytes; else empty."""
+        """(logits of named sounds, float16 [1 + windows, 527]; chroma sequence) of a recording as bytes, else empty."""
         statement = "SELECT sounds, chroma FROM heard WHERE sha256=? AND number=? AND fingerprint=?"
         return self.connection.execute(statement, [sha256, number, fingerprint]).fetchone() or (b"", b"")
 

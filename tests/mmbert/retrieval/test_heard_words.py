@@ -1,0 +1,67 @@
+"""Words find recordings by what is heard in them, and only recordings."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mmbert.audio.sounds import SOUNDS, heard, sound_names
+from mmbert.retrieval.fuse import Lists, Weights, fuse
+from mmbert.retrieval.heard_words import HeardSounds, by_sound
+from mmbert.retrieval.sound_words import SoundWords
+
+NAMES = sound_names()
+
+
+class Reads:
+    """A text model that makes the same of all words."""
+
+    fingerprint, calibration = "", None
+
+    def language(self, texts: list[str]) -> np.ndarray:
+        return np.zeros((len(texts), 384), np.float32)
+
+    def embed_texts(self, texts: list[str]) -> np.ndarray:
+        raise AssertionError("sounds need no vector of the joint space")
+
+
+def logits(**probabilities: float) -> np.ndarray:
+    """Logits in which some sounds are heard; underscores are blanks."""
+    out = np.full(SOUNDS, -6.0, np.float32)
+    for name, p in probabilities.items():
+        out[next(i for i, n in enumerate(NAMES) if n.startswith(name.replace("_", " ")))] = np.log(p / (1 - p))
+    return out
+
+
+LIBRARY = np.stack([logits(Violin=0.9, String_section=0.4, Music=0.9), logits(Drum_kit=0.9, Snare_drum=0.6, Music=0.9)])
+SOUND_OF = HeardSounds(np.array([1, 3]), SoundWords.load().standardised(LIBRARY))
+
+
+def test_words_are_compared_with_recordings_alone():
+    found = by_sound(SOUND_OF, "a solo violin", Reads(), 5)
+    assert np.isnan(found.similarity[[0, 2, 4]]).all()
+    assert found.similarity[1] > found.similarity[3] + 0.2
+    drums = by_sound(SOUND_OF, "drums, a steady drum kit beat", Reads(), 5)
+    assert drums.similarity[3] > drums.similarity[1] + 0.2
+
+
+def test_a_reason_names_what_is_heard_and_asked_for():
+    found = by_sound(SOUND_OF, "violin and strings", Reads(), 5)
+    assert found.named(("Drum kit", "Violin, fiddle"))[0] == "Violin, fiddle"
+    assert "Rain on surface" not in found.named(("Rain on surface",))
+
+
+def test_what_nobody_hears_is_neither_for_nor_against():
+    none = np.zeros(4)
+    lists = Lists(none, none, none.astype(np.int64), sounds=np.array([np.nan, 0.1, np.nan, 0.5]))
+    fused = fuse(lists, Weights())
+    assert fused[0] == fused[2] == 0
+    assert fused[3] > 0 > fused[1]
+
+
+def test_instruments_of_a_recording_are_named_as_those_of_scores():
+    said = heard(LIBRARY[0], NAMES)
+    assert said.instruments[0] == "violin"
+    assert said.families[0] == "strings"
+    assert not said.has_drums
+    assert heard(LIBRARY[1], NAMES).instruments == ("drums",)
+    assert "Music" not in dict(said.sounds)
