@@ -46,6 +46,15 @@ def test_axe_is_what_it_was_when_it_came():
     assert hashlib.sha256(AXE.read_bytes()).hexdigest() == AXE_SHA256
 
 
+def test_axe_finds_nothing_while_a_metronome_clicks(page, url):
+    page.goto(f"{url}/?tab=complete")
+    page.locator(".mm-melody[data-task=complete] .mm-metronome").click()
+    page.wait_for_function("document.querySelector('.mm-beat').textContent !== ''")
+    found = [one for how in looks(page) for one in violations(page, how)]
+    assert found == []
+    assert page.locator(".mm-metronome[aria-pressed=true]").count() == 1
+
+
 def test_axe_finds_nothing_on_any_tab_or_state(page, url, tmp_path):
     found: list[str] = []
 
