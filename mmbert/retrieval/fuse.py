@@ -25,7 +25,7 @@ class Weights:
     statements: float = 0.5
     conditions: float = 0.75
     words: float = 6.0
-    sounds: float = 1.0
+    sounds: float = 4.0  # of recordings alone: `benchmarks/heard_words.py`
     example: float = 1.0
     changes: float = 3.0  # conditions beside an example: "slower" is what is wanted of it
 
@@ -80,18 +80,28 @@ class Lists:
 
 def fuse(lists: Lists, weights: Weights = WEIGHTS) -> np.ndarray:
     """Fused score of every piece, float64 [n], rounded so that equal pieces tie."""
-    total = weights.words * lists.words.astype(np.float64)
-    total = total + (weights.conditions if lists.example is None else weights.changes) * standard(lists.conditions)
+    near = (weights.conditions if lists.example is None else weights.changes) * standard(lists.conditions)
     if lists.meaning is not None:
-        total = total + weights.meaning * standard(lists.meaning)
+        near = near + weights.meaning * standard(lists.meaning)
     if lists.statements is not None:
-        total = total + weights.statements * standard(lists.statements)
+        near = near + weights.statements * standard(lists.statements)
     if lists.example is not None:
-        total = total + weights.example * standard(lists.example)
+        near = near + weights.example * standard(lists.example)
     if lists.sounds is not None:
         heard = np.isfinite(lists.sounds)
-        total[heard] += weights.sounds * standard(lists.sounds[heard])
-    return np.round(total + NAMED * lists.tier, 6)
+        near[heard] = _levelled(near[heard] + weights.sounds * standard(lists.sounds[heard]), near[~heard])
+    return np.round(near + weights.words * lists.words.astype(np.float64) + NAMED * lists.tier, 6)
+
+
+def _levelled(recordings: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Recordings on the scale of the other pieces: how far ahead of its own kind a piece is, counts.
+
+    Nothing that is compared with all pieces says which kind is meant.
+    """
+    mean, spread = (others.mean(), others.std()) if len(others) else (0.0, 0.0)
+    if spread < 1e-9 or recordings.std() < 1e-9:
+        return recordings
+    return mean + spread * (recordings - recordings.mean()) / recordings.std()
 
 
 def ranking(fused: np.ndarray, rows: np.ndarray) -> np.ndarray:

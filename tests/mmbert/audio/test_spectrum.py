@@ -61,7 +61,8 @@ def test_cola_spectra():
     low, high = (1127 * math.log1p(f / 700) for f in (60.0, 7_800.0))
     assert abs(peak - ((1127 * math.log1p(1000 / 700) - low) / (high - low) * 65 - 1)) < 1
     np.testing.assert_allclose(cola.log_mel(torch.zeros(1, cola.RATE)), math.log(1e-5), atol=1e-4)
-    np.testing.assert_allclose(cola.log_mel(cola.unit_clip(7 * tone(1000, cola.RATE, 1.0))), mel, atol=1e-3)
+    louder = cola.log_mel(cola.unit_clip(7 * tone(1000, cola.RATE, 1.0)))
+    np.testing.assert_allclose(louder.exp(), mel.exp(), atol=1e-5)  # near the floor a logarithm shows rounding
 
 
 @pytest.mark.parametrize("note", [0, 12, 45, 57, 83])

@@ -58,6 +58,18 @@ def test_what_nobody_hears_is_neither_for_nor_against():
     assert fused[3] > 0 > fused[1]
 
 
+def test_recordings_stand_among_scores_by_how_far_they_are_ahead_of_their_own_kind():
+    n, rng = 200, np.random.default_rng(0)
+    none, meaning = np.zeros(n), rng.normal(0.2, 0.1, n).astype(np.float32)
+    sounds = np.where(np.arange(n) < 100, np.nan, rng.normal(0.1, 0.05, n))
+    meaning[:100] += 0.3  # words of the joint space lie nearer to scores
+    fused = fuse(Lists(none, none, none.astype(np.int64), meaning=meaning, sounds=sounds))
+    first = np.argsort(-fused)[:40]
+    assert 10 <= (first >= 100).sum() <= 30
+    alone = fuse(Lists(none[100:], none[100:], none[100:].astype(np.int64), meaning=meaning[100:], sounds=sounds[100:]))
+    assert np.corrcoef(alone.argsort().argsort(), fused[100:].argsort().argsort())[0, 1] > 0.95
+
+
 def test_instruments_of_a_recording_are_named_as_those_of_scores():
     said = heard(LIBRARY[0], NAMES)
     assert said.instruments[0] == "violin"
