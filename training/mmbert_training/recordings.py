@@ -16,6 +16,7 @@ from teaching that all music sounds like a sound font.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -160,7 +161,7 @@ class Teacher:
 
     def encoded(self, runs: list[np.ndarray], shown: Tensor | None = None) -> Tensor:
         """Unit vectors [n, d] of states, float16 [seconds, 384] each; ``shown`` bool [n, 2]: named sounds, seconds."""
-        states, mask = _padded(runs)
+        states, mask = padded(runs)
         with torch.no_grad():
             logits = self.ear.sounds((states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
         stream = self.model.encode_recording(states, mask, logits)
@@ -240,7 +241,8 @@ def measured(model: MmbertModel, sounds: Sounds, words: Said) -> dict[str, float
     return {name: float(standing(s, own).reciprocal_rank().mean()) for name, s in scores.items()}
 
 
-def _padded(runs: list[np.ndarray]) -> tuple[Tensor, Tensor]:
+def padded(runs: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """States [seconds, d] of some recordings as a batch float32 [n, T, d], and its mask."""
     lengths = torch.tensor([len(run) for run in runs])
     states = torch.zeros(len(runs), int(lengths.max()), runs[0].shape[1])
     for row, run in zip(states, runs):
