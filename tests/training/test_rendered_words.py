@@ -10,11 +10,11 @@ from mmbert_training.evaluate import rendered_words
 from mmbert_training.evaluate.rendered_words import Bench, made, rows, scored
 from mmbert_training.manifest import Work
 from mmbert_training.recordings import with_recordings
-from tests.training.test_sound_pack import tune
 
 from mmbert.embed import Embedder
 from mmbert.facets import tokens_of
 from mmbert.types import Item, Source
+from tests.training.test_sound_pack import tune
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from mmbert_training.evaluate import tonal_rows
 from mmbert_training.evaluate.tonal_rows import by_passage_vector, by_vector, by_whole_vector, near
-from tests.training.toy_sounds import toy_sounds
 
 from mmbert.model.tonal import turned
+from tests.training.toy_sounds import toy_sounds
 
 
 @pytest.fixture

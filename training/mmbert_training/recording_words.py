@@ -25,8 +25,10 @@ from mmbert.model.facets import token_ids
 from mmbert_training.borrowed import Borrowed, read_borrowed
 from mmbert_training.captions import Caption, caption, free_caption
 from mmbert_training.evaluate.calibration_questions import MUSICCAPS
+from mmbert_training.evaluate.queries import seed_of
 from mmbert_training.manifest import data_folder, load_item, load_works
 from mmbert_training.recognised import recognised, said_of
+from mmbert_training.rendering import TRAIN
 from mmbert_training.sound_pack import SEED, Sounds
 
 CAPTIONS = 8  # of a training rendering
@@ -86,7 +88,7 @@ def _made(sounds: Sounds, embedder: Embedder, data: Path | None) -> Said:
         if known is None or not tokens_of(known):
             continue
         tokens[row, token_ids(tokens_of(known))] = True
-        rng = np.random.default_rng([SEED, row])
+        rng = np.random.default_rng([SEED, seed_of(sounds.works[heard.work]["id"]), TRAIN.index(heard.font)])
         if sounds.works[heard.work]["split"] == "validation":
             captions += [(row, caption(tokens_of(known), rng, "known", _FACTS)) for _ in range(ASKED)]
         else:

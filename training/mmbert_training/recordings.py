@@ -6,11 +6,12 @@ reads a pack of sounds (:mod:`mmbert_training.sound_pack`) and a checkpoint, tea
 checkpoint with it. Nothing that the checkpoint held changes by a bit: rows of scores and words stay what they are, and
 so does the calibration, which is copied under the new fingerprint.
 
-A batch holds renderings, some of them two of one excerpt, each shown as named sounds, as seconds or as both. They are
-drawn to the words that are true of them and to no others, to the vector of their score, and to their other rendering.
-Beside them stand *imagined recordings* (the bridge): labels that people gave to real recordings as mn04 would say them,
-with noise and gaps, drawn to what people wrote about those recordings and to the names of sounds; they keep renderings
-from teaching that all music sounds like a sound font.
+A batch holds renderings, some of them two of one excerpt, each shown as named sounds, as seconds or as both, half of
+them beside facts: the instruments that are heard, and now and then the key or the tempo. They are drawn to the words
+that are true of them and to no others, to the vector of their score, and to their other rendering. Beside them stand
+*imagined recordings* (the bridge): labels that people gave to real recordings as mn04 would say them, with noise and
+gaps, drawn to what people wrote about those recordings and to the names of sounds; they keep renderings from teaching
+that all music sounds like a sound font.
 """
 
 from __future__ import annotations
@@ -28,12 +29,15 @@ import typer
 from torch import Tensor
 
 from mmbert.audio.mn04 import Mn04
+from mmbert.audio.sounds import heard, sound_names
 from mmbert.embed import Embedder
 from mmbert.metrics import standing
 from mmbert.model import MmbertModel, checkpoint
+from mmbert.model.facets import facet_ids
 from mmbert.objectives.alignment import pairs, pull
 from mmbert.objectives.contrastive import Temperature, info_nce
-from mmbert.types import Modality
+from mmbert.retrieval.sound_words import SoundWords
+from mmbert.types import Facets, Modality
 from mmbert_training.phrase_teaching import teach
 from mmbert_training.recording_words import Said, said
 from mmbert_training.rendering import TRAIN
@@ -41,7 +45,7 @@ from mmbert_training.sound_pack import Sounds, load_sounds
 
 _SHOWN = ((True, True), (True, False), (False, True))  # (named sounds, seconds) of a third of the rows each
 _LEAST_S = 5  # of a rendering that are shown
-_LEAST_DEVIATION = 0.1
+_WITH_FACTS, _COUNTED = 0.5, 0.5  # shares of rows beside which facts stand, and of these with a key, with a tempo
 _LABEL = (1.0, 4.0)  # standard deviations by which an imagined recording's label stands out
 
 
@@ -157,10 +161,20 @@ class Teacher:
             at = int(rng.integers(len(states) - n + 1))
             runs.append(states[at : at + n])
         shown = np.array(_SHOWN)[rng.integers(len(_SHOWN), size=len(rows))]
-        return self.encoded(runs, torch.from_numpy(shown))
+        counted = [_counted(self.sounds.heard[r].facets, rng) for r in rows]
+        facts = [c if rng.random() < _WITH_FACTS else None for c in counted]
+        return self.encoded(runs, torch.from_numpy(shown), facts)
 
-    def encoded(self, runs: list[np.ndarray], shown: Tensor | None = None) -> Tensor:
-        """Unit vectors [n, d] of states, float16 [seconds, 384] each; ``shown`` bool [n, 2]: named sounds, seconds."""
+    def encoded(
+        self, runs: Sequence[np.ndarray], shown: Tensor | None = None, facts: Sequence[Facets | None] | None = None
+    ) -> Tensor:
+        """Unit vectors [n, d] of renderings.
+
+        Args:
+            runs: States, float16 [seconds, 384] each.
+            shown: bool [n, 2], whether named sounds and seconds are shown; None for both.
+            facts: What is counted of each, to be shown with the instruments that are heard; None for no facts.
+        """
         states, mask = padded(runs)
         with torch.no_grad():
             logits = self.ear.sounds((states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
@@ -168,7 +182,11 @@ class Teacher:
         if shown is not None:
             seen = torch.cat([shown[:, :1], shown[:, 1:].expand(-1, mask.shape[1])], dim=1)
             stream = replace(stream, mask=stream.mask & seen)
-        return self.model.project(self.model.join([stream]), "document")
+        streams = [stream]
+        if facts is not None:
+            told = [[] if f is None else facet_ids(_heard(f, row)) for f, row in zip(facts, logits.numpy())]
+            streams.append(self.model.encode_facets(told))
+        return self.model.project(self.model.join(streams), "document")
 
     def imagined(self, labels: np.ndarray, rng: np.random.Generator) -> Tensor:
         """Unit vectors [n, d] of recordings of which people named the sounds, bool [n, 527]."""
@@ -208,9 +226,9 @@ def train(sounds: Sounds, words: Said, old: MmbertModel, seed: int, how: How) ->
     torch.manual_seed(seed)
     model = with_recordings(old)
     teacher = Teacher(sounds, words, model, how)
-    usual = torch.from_numpy(sounds.logits[sounds.rows("train")])
-    teacher.encoder.mean.copy_(usual.mean(0))
-    teacher.encoder.deviation.copy_(usual.std(0).clamp(min=_LEAST_DEVIATION))
+    usual = SoundWords.load()
+    teacher.encoder.mean.copy_(torch.from_numpy(usual.mean))
+    teacher.encoder.deviation.copy_(torch.from_numpy(usual.deviation))
     teach(teacher.learned(), teacher.loss, steps=how.steps, rate=how.rate, decay=how.decay, seed=seed)
     return model.eval()
 
@@ -219,8 +237,8 @@ def train(sounds: Sounds, words: Said, old: MmbertModel, seed: int, how: How) ->
 def measured(model: MmbertModel, sounds: Sounds, words: Said) -> dict[str, float]:
     """Captions of validation works among their renderings, one a work: MRR by row.
 
-    ``facts`` counts how many statements of a caption are true (a perfect reader); ``score`` asks the frozen vectors of
-    the scores instead of the recordings.
+    ``both`` shows named sounds and seconds, ``with facts`` besides the instruments that are heard; ``facts`` counts how
+    many statements of a caption are true (a perfect reader); ``score`` asks the frozen vectors of the scores.
     """
     first: dict[int, int] = {}
     for row in sounds.rows("validation").tolist():
@@ -236,9 +254,26 @@ def measured(model: MmbertModel, sounds: Sounds, words: Said) -> dict[str, float
     for name, shown in (("both", None), ("sounds", (True, False)), ("seconds", (False, True))):
         seen = None if shown is None else torch.tensor([shown]).expand(len(runs), -1)
         scores[name] = text @ teacher.encoded(runs, seen).numpy().T
+    scores["with facts"] = text @ teacher.encoded(runs, None, [Facets()] * len(runs)).numpy().T
     scores["score"] = text @ words.score[rows].astype(np.float32).T
     scores["facts"] = words.facts[asked].astype(np.float32) @ words.tokens[rows].T.astype(np.float32)
     return {name: float(standing(s, own).reciprocal_rank().mean()) for name, s in scores.items()}
+
+
+def _heard(facets: Facets, logits: np.ndarray) -> Facets:
+    """Facts with the instruments that are heard, as :class:`mmbert.audio.ears.Ears` has them."""
+    said = heard(logits, sound_names())
+    return replace(facets, instruments=said.instruments, families=said.families, has_drums=said.has_drums or None)
+
+
+def _counted(facets: Facets, rng: np.random.Generator) -> Facets:
+    """What may be counted in a recording's sound: now and then its key, now and then its tempo."""
+    keyed, timed = rng.random(2) < _COUNTED
+    return Facets(
+        key=facets.key if keyed else None,
+        mode=facets.mode if keyed else None,
+        tempo_bpm=facets.tempo_bpm if timed else None,
+    )
 
 
 def padded(runs: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
