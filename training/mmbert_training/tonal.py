@@ -45,8 +45,8 @@ class How:
         dim: Width of the tower.
     """
 
-    steps: int = 1500
-    batch: int = 192
+    steps: int = 800
+    batch: int = 128
     rendered: float = 0.5
     rate: float = 3e-3
     decay: float = 0.02
@@ -145,7 +145,7 @@ def unclean(strength: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """What a recording makes of a score's strengths [n, 12]: overtones, voices of unequal loudness, echoes, noise;
     stored frames, uint8 [n, 12]."""
     x = strength**2 * np.exp(rng.normal(0, 0.4, (1, 12))) * np.exp(rng.normal(0, 0.3, (len(strength), 12)))
-    fifth, third = rng.uniform(0, 0.4), rng.uniform(0, 0.2)
+    fifth, third = rng.uniform(0, 0.3), rng.uniform(0, 0.15)
     x = x + fifth * np.roll(x, 7, axis=1) + third * np.roll(x, 4, axis=1)
     tail = rng.uniform(0, 0.5)
     for i in range(1, len(x)):
