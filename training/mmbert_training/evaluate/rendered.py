@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from mmbert_training.evaluate.candidates import shuffled
 from mmbert_training.evaluate.queries import seed_of
 from mmbert_training.manifest import Work, load_item
 from mmbert_training.rendering import HELD_OUT, RATE, TRAIN, in_room, render, with_noise
+
+if TYPE_CHECKING:
+    from mmbert.audio.mn04 import Mn04
 
 SECONDS = 30.0
 SPEEDS = (0.8, 1.25)  # drawn evenly on a logarithmic scale
@@ -155,7 +158,23 @@ def onsets_of(sound: np.ndarray) -> np.ndarray:
     return onsets.finish()
 
 
-HEARD: dict[str, Callable[[np.ndarray], np.ndarray]] = {"chroma": chroma_of, "onsets": onsets_of}  # what is kept
+def states_of(sound: np.ndarray) -> np.ndarray:
+    """What mn04 says of each second of sound at ``RATE``, float16 [seconds, 384]."""
+    mel = LogMel()
+    return _ear().hear(np.concatenate([mel.feed(sound), mel.finish()]))
+
+
+@cache
+def _ear() -> Mn04:
+    from mmbert.audio.mn04 import Mn04
+
+    return Mn04.load()
+
+
+HEARD: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "chroma": chroma_of, "onsets": onsets_of, "states": states_of,
+}  # fmt: skip
+"""What is kept of a rendering."""
 
 
 def hear(

@@ -35,8 +35,8 @@ from mmbert_training.recordings import padded
 from mmbert_training.rendering import HELD_OUT, TRAIN, excerpt
 from mmbert_training.sound_pack import heard_facets
 
-KEYS = {"recording": "rendered", "labels": "labels", "score": "score_route"}
-"""Rows to what stands behind ``mrr_text_to_audio_`` in JSON."""
+KEYS = {"recording with facts heard": "rendered", "labels": "rendered_labels", "score": "score_route"}
+"""Rows to what stands behind ``mrr_text_to_audio_`` in JSON: what a search compares, and two rows beside it."""
 
 
 @dataclass(frozen=True)
