@@ -20,12 +20,15 @@ import numpy as np
 
 from mmbert.audio.chroma import FRAMES_A_SECOND, comparable, score_chroma
 from mmbert.console import progress
+from mmbert.embed import Embedder
 from mmbert.metrics import Standing, standing
 from mmbert.retrieval.chroma_match import ROTATIONS, ChromaIndex
 from mmbert.symbolic.score import Score
+from mmbert_training.evaluate import two_fonts
 from mmbert_training.evaluate.candidates import TUNES
 from mmbert_training.evaluate.rendered import SECONDS, Excerpt, Split, draw, draw_all, hear, one_a_cluster, scores_of
 from mmbert_training.evaluate.tables import figures
+from mmbert_training.evaluate.tonal_rows import by_passage_vector, by_vector, by_whole_vector
 from mmbert_training.evaluate.versions import tunes
 from mmbert_training.manifest import load_works
 
@@ -68,7 +71,8 @@ def run(
 
     Args:
         data: Folder of data zips; None for ``MMBERT_DATA``.
-        weights: Not read yet: no row has any.
+        weights: A checkpoint, whose recording stream is asked for the same excerpt in another font; vectors of chroma
+            are always those released.
         split: ``validation`` to choose by, with the fonts of training.
         queries: Questions of each set at most, for a quick look.
         work: Folder of what was heard; a run that was broken off goes on there.
@@ -91,7 +95,9 @@ def run(
                 found |= {f"{cut.replace('@', '')}_{row.key}": values[cut] for cut in ("r@1", "r@10", "mrr")}
         if asked.name == "works":
             found["checks"] = checks(scores[_SEQUENCE.score], asked.target)
-    return {**found, "rows": rows}
+    most = min(queries or two_fonts.MOST, two_fonts.MOST)
+    keys, fonts = two_fonts.rows(data, Embedder.from_pretrained(weights), split, work, most)
+    return {**found, **keys, "rows": rows, "two_fonts": fonts}
 
 
 def checks(scores: np.ndarray, target: np.ndarray) -> dict[str, float]:
@@ -187,6 +193,8 @@ def _found(index: ChromaIndex, sequences: Sequence[np.ndarray], rotations: Seque
 
 _SEQUENCE = Row("chroma sequence, 30 s", by_sequence(), "audio_to_score_chroma_unseen_font")
 _ANY_KEY = Row("chroma sequence, 30 s, twelve rotations", by_sequence(rotations=ROTATIONS))
+_VECTOR = Row("vectors of windows, 30 s", by_vector(SECONDS), "audio_to_score_vector_unseen_font")
+_VECTOR_ANY_KEY = Row("vectors of windows, twelve rotations", by_vector(SECONDS, ROTATIONS))
 _CHANCE = Row("chance", by_nothing)
 _HISTOGRAM = Row("chroma histogram", by_histogram)
 ROWS: dict[str, tuple[Row, ...]] = {
@@ -200,14 +208,25 @@ ROWS: dict[str, tuple[Row, ...]] = {
             for s in LENGTHS[1:]
         ),
         Row("score to audio, chroma sequence", by_passage, "score_to_audio_unseen_font", swapped=True),
+        _VECTOR,
+        *(Row(f"vectors of windows, {s} s", by_vector(s)) for s in LENGTHS[1:]),
+        Row("one vector a score, 30 s", by_whole_vector),
+        Row("score to audio, vectors", by_passage_vector(SECONDS), "score_to_audio_vector_unseen_font", swapped=True),
     ),
     "noisy": (
         _HISTOGRAM,
         replace(_SEQUENCE, key="audio_to_score_noisy"),
+        replace(_VECTOR, key="audio_to_score_vector_noisy"),
         *(Row(f"chroma sequence, {s} s", by_sequence(s), f"audio_to_score_noisy_{s}s") for s in LENGTHS[1:]),
     ),
-    "transposed": (replace(_SEQUENCE, key=""), replace(_ANY_KEY, key="audio_to_score_transposed")),
-    "performances": (_CHANCE, _HISTOGRAM, replace(_SEQUENCE, key="audio_to_score_performance"), _ANY_KEY),
+    "transposed": (replace(_SEQUENCE, key=""), replace(_ANY_KEY, key="audio_to_score_transposed"), _VECTOR_ANY_KEY),
+    "performances": (
+        _CHANCE,
+        _HISTOGRAM,
+        replace(_SEQUENCE, key="audio_to_score_performance"),
+        _ANY_KEY,
+        replace(_VECTOR, key=""),
+    ),
     "settings": (_CHANCE, _HISTOGRAM, replace(_SEQUENCE, key="audio_to_score_another_edition"), _ANY_KEY),
 }
 
