@@ -89,6 +89,9 @@ def with_recordings(old: MmbertModel) -> MmbertModel:
     ).missing_keys
     if left := [name for name in missing if not belongs(name)]:
         raise ValueError(f"old: has no {', '.join(left)}")
+    weight = model.shared.weight
+    if "facets" in weight:  # what is heard begins with as much weight as facts: one number learns too slowly
+        weight["recording"].data.copy_(weight["facets"].data)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(belongs(name))
     return model

@@ -57,7 +57,9 @@ EVALUATIONS: dict[str, tuple[str, str]] = {
     ),
     "understanding": ("mmbert_training.evaluate.understanding", "Sentences to the exact set of what was understood"),
 }
-WITH_SPLIT = ("accompaniment", "audio-to-score", "melody-completion", "recording-facets", "text-to-music")
+WITH_SPLIT = (
+    "accompaniment", "audio-to-score", "melody-completion", "recording-facets", "text-to-audio", "text-to-music",
+)  # fmt: skip
 WITH_QUERIES = ("audio-to-score", "recording-facets", "tune-finding")
-WITH_WORK = ("audio-to-score", "recording-facets")
+WITH_WORK = ("audio-to-score", "recording-facets", "text-to-audio")
 WITH_SOUNDS = ("audio-tags",)

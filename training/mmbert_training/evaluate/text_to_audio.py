@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from mmbert.embed import Embedder
 from mmbert.errors import DataError
 from mmbert.metrics import bootstrap, standing
 from mmbert.retrieval.sound_words import SoundWords
+from mmbert_training.evaluate import rendered_words
 from mmbert_training.evaluate.tables import CUTS, differences
 from mmbert_training.hearing import logits
 from mmbert_training.manifest import data_folder
@@ -101,15 +102,31 @@ ROWS: dict[str, Callable[[Bench], np.ndarray]] = {
 }  # fmt: skip
 
 
-def run(data: Path | None = None, weights: Path | None = None) -> dict[str, Any]:
+def run(
+    data: Path | None = None,
+    weights: Path | None = None,
+    split: Literal["test", "validation"] = "test",
+    work: Path = Path("runs/audio-to-score"),
+) -> dict[str, Any]:
     """All rows.
 
+    Args:
+        data: Folder of data zips; None for ``MMBERT_DATA``.
+        weights: A checkpoint folder; None for the released one.
+        split: ``validation`` for renderings of validation works alone; the clips are for the end.
+        work: Folder of what was heard of renderings; a run that was broken off goes on there.
+
     Raises:
-        DataError: where the clips or MusicCaps are missing.
+        DataError: where the clips, MusicCaps, FluidSynth or a font are missing.
         WeightsError: where the weights are missing.
     """
-    bench = Bench(open_clips(data), Embedder.from_pretrained(weights), data)
-    return {"clips": len(bench.clips), **table({name: row(bench) for name, row in ROWS.items()}), "floor": FLOOR}
+    embedder = Embedder.from_pretrained(weights)
+    found: dict[str, Any] = {"split": split}
+    if split == "test":
+        bench = Bench(open_clips(data), embedder, data)
+        found |= {"clips": len(bench.clips), **table({name: row(bench) for name, row in ROWS.items()}), "floor": FLOOR}
+    keys, rendered = rendered_words.rows(data, embedder, split, work)
+    return {**found, **keys, "rendered": rendered}
 
 
 def table(scores: Mapping[str, np.ndarray]) -> dict[str, Any]:
