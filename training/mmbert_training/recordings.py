@@ -67,9 +67,9 @@ class How:
         gaps: Share of their labels that are dropped.
     """
 
-    steps: int = 1500
-    batch: int = 128
-    bridge: int = 256
+    steps: int = 500
+    batch: int = 64
+    bridge: int = 96
     rate: float = 2e-3
     decay: float = 0.05
     words: float = 1.0
