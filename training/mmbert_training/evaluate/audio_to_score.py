@@ -209,6 +209,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
         ),
         Row("score to audio, chroma sequence", by_passage, "score_to_audio_unseen_font", swapped=True),
         _VECTOR,
+        replace(_VECTOR, name="vectors of windows, 30 s, shuffled gold", key="", shuffled=True),
         *(Row(f"vectors of windows, {s} s", by_vector(s)) for s in LENGTHS[1:]),
         Row("one vector a score, 30 s", by_whole_vector),
         Row("score to audio, vectors", by_passage_vector(SECONDS), "score_to_audio_vector_unseen_font", swapped=True),
