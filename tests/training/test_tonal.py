@@ -75,6 +75,6 @@ def test_the_command_writes_a_model_with_a_card(sounds, monkeypatch, tmp_path, c
     monkeypatch.setattr(tonal, "load_sounds", lambda folder: sounds)
     tonal._main(Path("pack"), tmp_path, steps=1)
     assert TonalModel.from_pretrained(tmp_path).fingerprint
-    assert "r1_windows" in (tmp_path / "README.md").read_text()
+    assert "best window of a score" in (tmp_path / "README.md").read_text()
     line = capsys.readouterr().out.splitlines()[0]
     assert json.loads(line.partition(": ")[2])["mrr_mean"] > 0

@@ -18,7 +18,10 @@ from tests.training.test_sound_pack import tune
 
 
 def test_each_excerpt_finds_itself_in_the_other_font(monkeypatch, tmp_path):
-    works = [Work(f"w{i}", "nottingham", f"c{i}", "test", Path("toy.zip"), f"w{i}", {"year": ""}) for i in range(6)]
+    works = [
+        Work(f"w{i}", "nottingham", f"c{i}", split, Path("toy.zip"), f"w{i}", {"year": ""})  # type: ignore[arg-type]
+        for i, split in enumerate(["test"] * 6 + ["validation"] * 4)
+    ]
     asked: list[set[str]] = []
 
     def hear(parts, scores, work, kind):
@@ -43,5 +46,6 @@ def test_each_excerpt_finds_itself_in_the_other_font(monkeypatch, tmp_path):
     assert asked[:2] == [{HELD_OUT}, {TRAIN[0]}]
     assert keys["r1_two_fonts_unseen"] == 1
     assert {row["row"]: row["r@1"] for row in table} == {KEY: 1.0, "mn04": 1.0, "recording stream": 1.0}
-    rows(None, embedder, "validation", tmp_path, most=3)
+    _, table = rows(None, embedder, "validation", tmp_path, most=3)
     assert asked[4] == {TRAIN[1]}
+    assert {row["works"] for row in table} == {3}

@@ -204,10 +204,19 @@ worth a comparison frame by frame.
     python -m mmbert_training.tonal PACK mmbert/pretrained/mmbert-tonal
 
 Learned from chroma of {works} scores of the open training works and {renderings} renderings of {rendered} of them by
-FluidSynth with {fonts}; {steps} steps of {batch} works, seed {seed}. The test split of the works was not read. Sources
-and their licences are those of mmbert-small. On validation works, {queries} renderings of up to 30 seconds at 0.8 to
-1.25 times the speed, among {candidates} scores: {figures}. `mmbert eval audio-to-score` prints what it reaches on
-test works with a sound font that it has not heard.
+FluidSynth with {fonts}; {steps} steps of {batch} works, seed {seed}.
+The test split of the works was not read. Sources and their licences are those of mmbert-small.
+
+## Figures
+
+{queries} renderings of validation works, up to 30 seconds at 0.8 to 1.25 times the speed, among {candidates} scores:
+
+| | R@1 | R@10 | MRR |
+|---|---|---|---|
+| best window of a score | {r1_windows:.3f} | {r10_windows:.3f} | {mrr_windows:.3f} |
+| mean of a score's windows | {r1_mean:.3f} | {r10_mean:.3f} | {mrr_mean:.3f} |
+
+`mmbert eval audio-to-score` prints what it reaches on test works with a sound font that it has not heard.
 
 ## Limits
 
@@ -232,8 +241,7 @@ def _main(
     card = _CARD.format(
         works=len(sounds.works_of("train")), renderings=len(learned),
         rendered=len({sounds.heard[r].work for r in learned}), fonts=" and ".join(TRAIN), steps=steps, batch=how.batch,
-        seed=seed, queries=len(rows), candidates=len(works),
-        figures=", ".join(f"{name} {value:.3f}" for name, value in found.items()),
+        seed=seed, queries=len(rows), candidates=len(works), **found,
     )  # fmt: skip
     model.save(out, card)
     for seconds in (30.0, 10.0, 5.0):
