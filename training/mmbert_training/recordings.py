@@ -294,11 +294,24 @@ _CARD = """
 `encode_recording` reads what mn04 (`mmbert/pretrained/mn04`, frozen) says of a recording: a state a second, and the
 logits of AudioSet's 527 sounds. Its encoder was taught by
 
+    python -m mmbert_training.sound_pack PACK
     python -m mmbert_training.recordings PACK WEIGHTS OUT
 
-on {rows} renderings of {works} training works (FluidSynth with {fonts}; {steps} steps, seed {seed}), with everything
-else frozen, and on labels and captions of MusicCaps (Agostinelli et al. 2023, CC BY-SA 4.0; AudioSet's evaluation part
-left out). Captions in known wording among renderings of {validation} validation works, mean reciprocal rank: {figures}.
+on {rows} renderings of {works} training works (FluidSynth with {fonts}; {steps} steps, seed {seed}),
+with everything else frozen, and on labels and captions of MusicCaps (Agostinelli et al. 2023, CC BY-SA 4.0; AudioSet's
+evaluation part left out). Captions in known wording among renderings of {validation} validation works, mean reciprocal
+rank:
+
+| shown | |
+|---|---|
+| nothing (chance) | {chance:.3f} |
+| named sounds | {sounds:.3f} |
+| seconds | {seconds:.3f} |
+| both | {both:.3f} |
+| both, beside the instruments that are heard | {with_facts:.3f} |
+| the score instead | {score:.3f} |
+| a perfect reader of facts | {facts:.3f} |
+
 What is known of real recordings comes from mn04; renderings are easier than they are.
 """
 
@@ -320,7 +333,7 @@ def _main(
     card = (weights / checkpoint.CARD).read_text(encoding="utf-8").partition("\n## Recordings\n")[0] + _CARD.format(
         rows=len(rows), works=len({sounds.heard[r].work for r in rows}), fonts=" and ".join(TRAIN), steps=steps,
         seed=seed, validation=len({sounds.heard[r].work for r in sounds.rows("validation")}),
-        figures=", ".join(f"{name} {value:.3f}" for name, value in found.items()),
+        **{name.replace(" ", "_"): value for name, value in found.items()},
     )  # fmt: skip
     fingerprint = checkpoint.save(model, out, card)
     if embedder.calibration:

@@ -28,7 +28,7 @@ from mmbert.symbolic.facets import score_facets
 from mmbert.types import Facets, Item
 from mmbert_training.captions import Caption, caption
 from mmbert_training.evaluate.queries import FACTS, QUERIES, SEED, seed_of
-from mmbert_training.evaluate.rendered import SECONDS, Excerpt, draw, hear
+from mmbert_training.evaluate.rendered import SECONDS, Excerpt, draw, hear, one_a_cluster
 from mmbert_training.evaluate.tables import figures
 from mmbert_training.manifest import OPEN, Work, load_item, load_works
 from mmbert_training.recordings import padded
@@ -87,12 +87,8 @@ def rows(
 
 def made(data: Path | None, split: Literal["test", "validation"], work: Path) -> Bench:
     """Render, hear and draw the questions."""
-    first: dict[str, Work] = {}
-    for one in sorted(load_works(data, OPEN), key=lambda w: w.id):
-        if one.split == split:
-            first.setdefault(one.cluster, one)
     drawn: list[tuple[Work, Item, Excerpt]] = []
-    for one in first.values():
+    for one in one_a_cluster(w for w in load_works(data, OPEN) if w.split == split):
         try:
             item = load_item(one)
         except ItemError:

@@ -18,11 +18,10 @@ from mmbert.embed import Embedder
 from mmbert.errors import ItemError
 from mmbert.metrics import standing
 from mmbert.model.tonal import TonalModel
-from mmbert.symbolic.score import Score
 from mmbert_training.evaluate.candidates import shuffled
-from mmbert_training.evaluate.rendered import Excerpt, draw, hear
+from mmbert_training.evaluate.rendered import Excerpt, draw, hear, one_a_cluster
 from mmbert_training.evaluate.tables import figures
-from mmbert_training.manifest import OPEN, Work, load_item, load_works
+from mmbert_training.manifest import OPEN, load_item, load_works
 from mmbert_training.recordings import padded
 from mmbert_training.rendering import HELD_OUT, TRAIN
 
@@ -46,10 +45,9 @@ def rows(
         DataError: where the data, FluidSynth or a font are missing.
         WeightsError: where the weights of chroma vectors are missing.
     """
-    works: list[str] = []
-    scores: dict[str, Score] = {}
-    parts: list[Excerpt] = []
-    for one in _one_a_cluster(data, split):
+    works, scores, parts = [], {}, []
+    some = {w.cluster: w for w in one_a_cluster(w for w in load_works(data, OPEN) if w.split == split)}
+    for one in (some[cluster] for cluster in shuffled(some)):
         if len(parts) == most:
             break
         try:
@@ -72,15 +70,6 @@ def rows(
     found = {name: standing(asked @ given.T, np.arange(len(works))) for name, (asked, given) in vectors.items()}
     keys = {"r1_two_fonts_unseen": float(found[KEY].recall_at(1).mean())}
     return keys, [{"row": name, "works": len(works), **figures(where, works)} for name, where in found.items()]
-
-
-def _one_a_cluster(data: Path | None, split: str) -> list[Work]:
-    """In the order of the SHA-256 of their clusters' names."""
-    first: dict[str, Work] = {}
-    for one in sorted(load_works(data, OPEN), key=lambda w: w.id):
-        if one.split == split:
-            first.setdefault(one.cluster, one)
-    return [first[cluster] for cluster in shuffled(first)]
 
 
 @torch.inference_mode()
