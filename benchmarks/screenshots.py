@@ -59,6 +59,7 @@ def main() -> int:
                 search_states(shown)
                 wrong_states(shown)
                 melody_states(shown)
+                recording_states(shown)
                 other_tabs(shown)
         if not args.only_seconds:
             lost(shown)
@@ -282,6 +283,33 @@ def play_melody(page: Any) -> None:
         end = (end or time.perf_counter()) + int(quarters) * QUARTER_MS / 1000
         page.wait_for_timeout(max(0.0, 1000 * (end - time.perf_counter())))
         page.keyboard.up(key)
+
+
+def recording_states(shown: Pictures) -> None:
+    """Recordings beside scores, one that sounds, a dropped one, its score; nothing of a library without them."""
+    page = shown.go("?kind=recording")
+    if not page.locator(".card").count():
+        return
+    shown.go("?q=violin+and+strings", ".card .mm-wave")
+    shown.take("recordings")
+    page.locator(".card", has=page.locator(".mm-wave")).first.locator(".mm-primary").click()
+    page.wait_for_selector(".mm-primary[data-on]:has-text('Stop')")
+    page.wait_for_timeout(1500)
+    shown.take("recording-playing")
+    page.keyboard.press("Escape")
+    address = page.locator(".card", has=page.locator(".mm-wave")).first.get_attribute("data-id")
+    file = page.request.get(f"{shown.url}/sound/{address}.wav").body()
+    page.set_input_files(
+        "input[type=file]:not([data-melody])", {"name": "my song.wav", "mimeType": "audio/wav", "buffer": file}
+    )
+    page.wait_for_selector(".mm-example .mm-wave[data-state=drawn]")
+    page.wait_for_function(QUIET)
+    page.locator(".mm-example summary", has_text="In words").click()
+    page.wait_for_selector(".mm-example .mm-near")
+    shown.take("recording-dropped")
+    page.click("text=The score of this recording")
+    page.wait_for_function(f"{QUIET} && document.querySelector('.mm-summary').textContent.includes('harmony')")
+    shown.take("recording-score")
 
 
 def other_tabs(shown: Pictures) -> None:

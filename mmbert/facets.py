@@ -384,14 +384,20 @@ _SPEAKS: dict[str, tuple[str, ...]] = {
 def denied(facets: Facets) -> frozenset[str]:
     """Statements that a piece's facts speak against: other values of what is known; moods that need one of those.
 
+    What a network does not hear in a recording may sound in it all the same: nothing speaks against that.
+
     >>> minor = denied(Facets(key="A", mode="minor", instruments=("violin",)))
     >>> sorted(minor & {"mode=major", "mode=minor", "mood=happy", "mood=sad", "instrument=flute", "metre=3/4"})
     ['instrument=flute', 'mode=major', 'mood=happy']
+    >>> sorted(t for t in denied(Facets(instruments=("violin",), sounds=("Violin, fiddle",))) if "flute" in t)
+    []
     """
     true = frozenset(tokens_of(facets))
     unknown = {name for name, needed in _SPEAKS.items() if any(getattr(facets, f) in (None, ()) for f in needed)}
     if facets.tempo_bpm is None and not facets.free_time:
         unknown.add("length")
+    if facets.sounds:
+        unknown |= {"instrument", "family"}
     found = {t for t in TOKENS if (name := t.partition("=")[0]) in _SPEAKS and name not in unknown and t not in true}
     slow_or_fast = {
         speed

@@ -45,7 +45,9 @@ def rows(
         DataError: where the data, FluidSynth or a font are missing.
         WeightsError: where the weights of chroma vectors are missing.
     """
-    works, scores, parts = [], {}, []
+    works: list[str] = []
+    scores: dict[str, Score] = {}
+    parts: list[Excerpt] = []
     some = {w.cluster: w for w in one_a_cluster(w for w in load_works(data, OPEN) if w.split == split)}
     for one in (some[cluster] for cluster in shuffled(some)):
         if len(parts) == most:

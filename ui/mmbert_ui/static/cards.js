@@ -128,7 +128,8 @@ function versions(card, ask) {
   return box;
 }
 
-export function pieceView(piece, ask, heading = "h4") {
+// more: buttons behind those that every piece has.
+export function pieceView(piece, ask, heading = "h4", more = []) {
   const roll = picture(piece, null);
   return el("article", { class: "mm-piece" },
     el(heading, { dir: "auto" }, piece.title),
@@ -139,7 +140,7 @@ export function pieceView(piece, ask, heading = "h4") {
     roll?.canvas,
     el("div", { class: "mm-actions" },
       roll && roll.url !== null ? playButton(piece.id, 0, "Play", piece.title, false, { play: roll.sound }) : null,
-      ask && !piece.dropped ? el("button", { type: "button", class: "mm-button mm-quiet", onclick: () => ask({ like: piece.id }) }, "More like this") : null));
+      ask && !piece.dropped ? el("button", { type: "button", class: "mm-button mm-quiet", onclick: () => ask({ like: piece.id }) }, "More like this") : null, more));
 }
 
 // Rank, title, composer, and how well it fits.

@@ -31,7 +31,7 @@ export async function getJson(url) {
 export function factList(facts) {
   return el("dl", { class: "mm-facts" }, facts.map(({ label, value, fits }) =>
     el("div", { class: fits ? "mm-fits" : null },
-      el("dt", {}, label), el("dd", {}, value, fits ? el("span", { class: "mm-hidden" }, " (as asked)") : null))));
+      el("dt", {}, label), el("dd", {}, el("span", { class: "mm-value" }, value), fits ? el("span", { class: "mm-hidden" }, " (as asked)") : null))));
 }
 
 export async function copyText(text, button) {

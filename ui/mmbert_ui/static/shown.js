@@ -138,14 +138,14 @@ export class Shown {
   }
 
   example(piece) {
-    const view = pieceView(piece, null, "h3");
+    const same = piece.same ? [sameButton(piece, (change) => this.page.ask(change), "mm-button")] : [];
+    const view = pieceView(piece, null, "h3", same);
     const many = piece.pieces > 1 ? el("p", { class: "mm-hint" }, `The first of ${piece.pieces} pieces in this file.`) : null;
     const hint = el("p", { class: "mm-hint" }, "Words in the box above change the direction: slower, in a minor key, with flute.");
-    const same = piece.same ? el("div", { class: "mm-actions" }, sameButton(piece, (change) => this.page.ask(change), "mm-button")) : null;
     const remove = el("button", { type: "button", class: "mm-chip-x", "aria-label": "Remove the example", onclick: () => this.page.ask({ like: null, words: this.page.asked.words }) }, "×");
     const lead = piece.dropped ? `Understood from your file ${piece.path}` : "More like";
     return el("div", { class: "mm-example" },
-      el("div", { class: "mm-example-top" }, el("span", { class: "mm-lead", dir: "auto" }, lead), remove), view, many, same, hint);
+      el("div", { class: "mm-example-top" }, el("span", { class: "mm-lead", dir: "auto" }, lead), remove), view, many, hint);
   }
 
   examples() {
