@@ -18,6 +18,7 @@ from mmbert.embed import Embedder
 from mmbert.errors import ItemError
 from mmbert.metrics import standing
 from mmbert.model.tonal import TonalModel
+from mmbert.symbolic.score import Score
 from mmbert_training.evaluate.candidates import shuffled
 from mmbert_training.evaluate.rendered import Excerpt, draw, hear, one_a_cluster
 from mmbert_training.evaluate.tables import figures
