@@ -111,3 +111,10 @@ def test_old_files_are_deleted_and_new_ones_counted(tmp_path):
     assert new.exists()
     assert not old.parent.exists()
     assert stored(tmp_path / "missing") == (0, 0)
+
+
+def test_bytes_are_bounded_as_well_as_files(client, tmp_path, monkeypatch):
+    monkeypatch.setattr(intake, "MOST_STORED_BYTES", 10_000)
+    assert client.post("/gradio_api/upload", files={"files": ("a.wav", b"0" * 5000)}).status_code == 200
+    put(tmp_path, 1).write_bytes(b"0" * 6000)
+    assert client.post("/gradio_api/upload", files={"files": ("a.wav", b"0" * 5000)}).status_code == 503
