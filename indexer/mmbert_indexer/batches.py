@@ -166,7 +166,9 @@ class Work:
             chroma = result.chroma.tobytes() if result.kind == "score" else b""  # a recording's goes with its vectors
             read = ReadPiece(result.kind, _words(result.metadata), result.melody.tobytes(), phrases, chroma)
             self.ledger.add_piece(key, self.maker, result.number, read)
-            self._phrases.add(phrases)
+            # What has vectors does not count for a batch: a build that goes on cuts the same ones.
+            if not self.ledger.has_phrase_vectors(phrases.digest, self.maker):
+                self._phrases.add(phrases)
             if result.ready is not None and result.number not in self._known(key.sha256):
                 self._add(key, result, states)
             states = []
@@ -223,12 +225,9 @@ class Work:
         self.embedded += 1
 
     def _embedded_phrases(self) -> list[tuple[KeptPhrases, dict[str, np.ndarray] | str]]:
-        """The phrases of this batch that have no vectors yet, with theirs or why they have none."""
+        """The phrases of this batch with their vectors, or why they have none."""
         model, waiting = self.embedder.phrases, self._phrases.taken()
-        if model is None:
-            return []
-        todo = [kept for kept in waiting if not self.ledger.has_phrase_vectors(kept.digest, self.maker)]
-        return [(kept, embed_one(model, kept)) for kept in todo]
+        return [] if model is None else [(kept, embed_one(model, kept)) for kept in waiting]
 
     def _store_phrases(self, kept: KeptPhrases, rows: dict[str, np.ndarray] | str) -> None:
         assert self.maker.phrases is not None  # else there are none

@@ -12,7 +12,7 @@ import numpy as np
 
 from mmbert.errors import ItemError
 from mmbert.items import write_midi
-from mmbert.prepare import Prepared
+from mmbert.prepare import STATE, Prepared
 from mmbert.symbolic.octuple import FIELDS
 from mmbert.symbolic.phrases import PhraseTable, Task
 from mmbert.symbolic.score import Part, Score
@@ -33,6 +33,9 @@ class FakeEmbedder:
         self.dim, self.fingerprint, self.pause = dim, fingerprint, pause
         self.asked: list[str] = []
         self.phrases = FakePhrases()
+
+    def hear(self, mel: np.ndarray) -> np.ndarray:
+        return np.zeros((max(1, len(mel) // 100), STATE), np.float16)
 
     def embed_prepared(self, ready: list[Prepared]) -> list[Embedded | ItemError]:
         time.sleep(self.pause)

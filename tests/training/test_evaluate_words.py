@@ -248,4 +248,6 @@ def test_kept_sentences_must_be_true_of_the_works(
 
 def test_other_evaluations_refuse_a_split(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", "understanding", "--split", "validation"]) == 2
-    assert "It is for accompaniment, melody-completion, text-to-music" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "It is for accompaniment, " in said
+    assert "text-to-music" in said

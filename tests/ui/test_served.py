@@ -177,7 +177,7 @@ def test_many_at_once_get_what_each_gets_alone(site):
 
 def test_every_public_name_is_one_of_ours(site):
     names = get(f"{site}/gradio_api/info")["named_endpoints"]
-    assert set(names) == {"/search", "/similar", "/piece"}
+    assert set(names) == {"/search", "/similar", "/piece", "/same"}
 
 
 # ---- the documentation ------------------------------------------------------------------------------------
