@@ -111,16 +111,20 @@ class _Opening:
         self.waiting: queue.SimpleQueue[tuple[Request, queue.Queue[Any]] | None] = queue.SimpleQueue()
         self.ended = threading.Event()
         self.drivers: list[_Driver] = []
+        self._starting = threading.Lock()  # another thread may close what this one opens
 
     def start_one(self) -> None:
-        """Start a process and the thread that talks to it."""
-        driver = _Driver(self.waiting, self.ended)
-        self.drivers.append(driver)
-        driver.start()
+        """Start a process and the thread that talks to it, unless all were ended meanwhile."""
+        with self._starting:
+            if not self.ended.is_set():
+                driver = _Driver(self.waiting, self.ended)
+                driver.start()
+                self.drivers.append(driver)
 
     def close(self) -> None:
         """End all of them."""
-        self.ended.set()
+        with self._starting:
+            self.ended.set()
         for driver in self.drivers:
             driver.kill()
             self.waiting.put(None)

@@ -290,3 +290,10 @@ def test_a_message_about_another_file_is_not_believed(music):
     assert belongs(FileChanged(one.state), one)
     assert not belongs(found, other)
     assert not belongs(FileChanged(one.state), other)
+
+
+def test_nothing_is_started_by_what_was_closed():
+    opening = workers._Opening()
+    opening.close()
+    opening.start_one()
+    assert opening.drivers == []

@@ -87,7 +87,7 @@ def test_no_answer_allows_another_origin(client):
 
 
 def test_uploads_have_a_size_limit(client):
-    answer = client.post("/gradio_api/upload", files={"files": ("big.mid", b"0" * (9 * 2**20))})
+    answer = client.post("/gradio_api/upload", files={"files": ("big.wav", b"0" * (65 * 2**20))})
     assert answer.status_code == 413
 
 
