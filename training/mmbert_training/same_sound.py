@@ -1,10 +1,10 @@
-"""A projection of mn04's states in which the same music in another sound font is near: what differs by font is made small.
+"""A projection of mn04's states in which the same music in another sound font is near.
 
     python -m mmbert_training.same_sound PACK
 
-writes ``evaluate/data/same_sound.safetensors`` from the training works of a pack of sounds that were rendered twice. The
-covariance of differences between two renderings of one excerpt is whitened (within-class covariance normalisation, Hatch,
-Kajarekar and Stolcke 2006, section 3), shrunk towards a multiple of the identity by a share that was chosen by five-fold
+writes ``evaluate/data/same_sound.safetensors`` from the training works of a pack of sounds that were rendered twice.
+The covariance of differences between two renderings of one excerpt is whitened (within-class covariance normalisation,
+Hatch, Kajarekar and Stolcke 2006), shrunk towards a multiple of the identity by a share that was chosen by five-fold
 cross-validation on the same works, which is printed.
 """
 
