@@ -24,7 +24,9 @@ from mmbert.types import Answer, Condition, Embedded, Facets, Kind, Place, Query
 if TYPE_CHECKING:
     from mmbert.store import Generation
 
-ENOUGH = 0.6  # likeness below which nothing is said to be the same music
+# Likeness below which nothing is said to be the same music: of renderings of validation works a twentieth of the right
+# scores lie below, and a twentieth of the best wrong ones above (benchmarks/same_music.py).
+ENOUGH = 0.76
 _SAME_SPEED = 0.04  # difference of speed that is not worth saying
 
 
