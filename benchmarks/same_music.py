@@ -4,8 +4,8 @@
 
 PACK is a folder of ``python -m mmbert_training.sound_pack``. Each rendering of a validation work asks for its score
 among those of all validation works, in any key, as a library's question does; printed are percentiles of the likeness
-of the right score and of the best wrong one, what ``ENOUGH`` of :mod:`mmbert.retrieval.same_music` keeps of the right and lets
-through of the wrong where the right is not there, and how often the right one is first.
+of the right score and of the best wrong one, what ``ENOUGH`` of :mod:`mmbert.retrieval.same_music` keeps of the right
+and lets through of the wrong where the right is not there, and how often the right one is first.
 """
 
 from __future__ import annotations
