@@ -114,7 +114,7 @@ def checks(scores: np.ndarray, target: np.ndarray) -> dict[str, float]:
     return {
         "distinct_scores_of_a_question_at_least": float(min(len(np.unique(row)) for row in scores)),
         "median_margin_to_the_next": float(np.median(margin)),
-        "tenth_lowest_percent_of_margins": float(np.percentile(margin, 10)),
+        "margin_that_nine_of_ten_reach": float(np.percentile(margin, 10)),
         "median_score_of_the_right": float(np.median(scores[every, target])),
         "median_score_of_others": float(np.median(scores)),
     }
