@@ -296,7 +296,7 @@ class Library:
     ) -> Answer:
         """Find the scores of a recording, the recordings of a score: pieces of the same notes, in any key.
 
-        They may be played at .8 to 1.25 times the speed.
+        They may be played at half to twice the speed; what is far from the same speed must be the more alike.
 
         Args:
             like: A file (its first piece), an :class:`~mmbert.types.Item`, an :class:`~mmbert.types.Embedded`, or the
