@@ -13,6 +13,8 @@ from mmbert.items.text import clean
 from mmbert.types import Item, Recording
 
 if TYPE_CHECKING:
+    from soundfile import SoundFile
+
     from mmbert.items.reader import File
 
 SUFFIXES: tuple[str, ...] = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".m4a")
@@ -85,7 +87,7 @@ class _Decoder:
         self._file, self.truncated = file, ""
         self._damage: type[Exception] = soundfile.LibsndfileError
         try:
-            self._sound = soundfile.SoundFile(os.fsencode(file.path))
+            self._sound = read_in_order(soundfile.SoundFile(os.fsencode(file.path)))
         except self._damage as e:
             raise self._refused(e) from None
         self.sample_rate = int(self._sound.samplerate)
@@ -170,6 +172,16 @@ class _Decoder:
     def _refused(self, error: Exception) -> ItemError:
         hint = "Is it damaged? Else convert it to WAV or FLAC"
         return self._file.refuse(f"cannot be decoded ({clean(str(error), 120)})", hint, NOT[0])
+
+
+def read_in_order(sound: SoundFile) -> SoundFile:
+    """An open file whose blocks are read as one stream; it can still be told to seek.
+
+    soundfile seeks to where it is after each block of what can be sought in. MP3 frames then lose the bits that they
+    borrow from those before, which is heard at every border.
+    """
+    sound.seekable = lambda: False  # what soundfile asks before it seeks
+    return sound
 
 
 def _mono(block: np.ndarray) -> np.ndarray:

@@ -1,11 +1,13 @@
 """Make ``mmbert/demo/library.zip``: several hundred varied works whose licences let anyone pass them on.
 
-    python -m mmbert_training.demo_library --data DIR [--out mmbert/demo/library.zip]
+    python -m mmbert_training.evaluate.real_sounds SOUNDS
+    python -m mmbert_training.demo_library SOUNDS --data DIR [--out mmbert/demo/library.zip]
 
 Works come from the training and validation splits alone, so that no evaluation meets them. Form and composer
 are written into the files from the manifests, in the way that each format has for it: ``R:`` and ``C:`` in
 ABC, ``<creator>`` and ``<miscellaneous-field name="form">`` in MusicXML, text meta events in MIDI. Nothing
-else of the music is changed. ``ATTRIBUTION.csv`` and ``licences/`` in the zip say whose each piece is.
+else of the music is changed. Some of them are there as recordings too, beside recordings that people made
+(``demo_recordings.py``). ``ATTRIBUTION.csv`` and ``licences/`` in the zip say whose each piece is.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import io
 import json
 import re
 import struct
+import tempfile
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -27,6 +30,7 @@ from typing import Annotated
 import typer
 
 from mmbert.facets import fold, form_token
+from mmbert_training.demo_recordings import excerpts, rendered
 
 # How many works of each source: many kinds of music, most of them short, none that drowns the rest.
 QUOTAS = {
@@ -233,7 +237,7 @@ def labelled(entry: Entry, data: bytes) -> tuple[str, bytes]:
 def store(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     """A member without a time, so that the same works give the same bytes."""
     info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-    info.compress_type = zipfile.ZIP_STORED if name.endswith(".mxl") else zipfile.ZIP_DEFLATED
+    info.compress_type = zipfile.ZIP_STORED if name.endswith((".mxl", ".mp3")) else zipfile.ZIP_DEFLATED
     info.external_attr = 0o644 << 16
     archive.writestr(info, data, compresslevel=9)
 
@@ -263,8 +267,8 @@ def file_name(entry: Entry, suffix: str, taken: set[str]) -> str:
     return name
 
 
-def make(data: Path, out: Path) -> dict[str, int]:
-    """Write the zip; returns the number of works of each source."""
+def make(data: Path, sounds: Path, out: Path) -> dict[str, int]:
+    """Write the zip; returns the number of works of each source, and of recordings."""
     works = zipfile.ZipFile(data / "works.csv.zip").read("works.csv").decode("utf-8")
     splits = {r["id"]: (r["cluster"], r["split"]) for r in csv.DictReader(io.StringIO(works))}
     facts = json.loads((data / "sources.json").read_text(encoding="utf-8"))
@@ -286,6 +290,16 @@ def make(data: Path, out: Path) -> dict[str, int]:
             for member in archive.namelist():
                 if re.fullmatch(r"(LICEN[CS]E|COPYING|CREDITS)[^/]*", member):
                     store(z, f"licences/{source}/{member}", archive.read(member))
+        made = {row[0]: row for row in rows}
+        with tempfile.TemporaryDirectory() as folder:
+            # Rendered works are read back from what was written.
+            heard = [*excerpts(sounds), *rendered(z.read, lambda work: made[work][-1], Path(folder))]
+        for recording in heard:
+            store(z, recording.name, recording.data)
+            rows.append(
+                [recording.name, recording.title, recording.who, recording.source, recording.part, recording.licence]
+            )
+        counts["recordings"] = len(heard)
         table = io.StringIO()
         csv.writer(table, lineterminator="\n").writerows(
             [["path", "title", "composer", "source", "id", "licence"], *rows]
@@ -295,12 +309,13 @@ def make(data: Path, out: Path) -> dict[str, int]:
 
 
 def main(
+    sounds: Annotated[Path, typer.Argument(help="Folder of recordings of Debian packages.")],
     data: Annotated[Path, typer.Option(envvar="MMBERT_DATA", help="Folder of the source zips.")],
     out: Annotated[Path, typer.Option(help="Where to write.")] = Path("mmbert/demo/library.zip"),
 ) -> None:
     """Make the demo library."""
-    counts = make(data, out)
-    print(f"{out}: {sum(counts.values())} works, {out.stat().st_size / 2**20:.2f} MiB, {counts}")
+    counts = make(data, sounds, out)
+    print(f"{out}: {sum(counts.values())} files, {out.stat().st_size / 2**20:.2f} MiB, {counts}")
 
 
 if __name__ == "__main__":

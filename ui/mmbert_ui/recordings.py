@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from mmbert.errors import ItemError, LibraryError, MissingExtraError
+from mmbert.items.recording import read_in_order
 from mmbert_ui.ranges import Whole
 from mmbert_ui.render import wave_header
 from mmbert_ui.waveform import Waveform, waveform
@@ -200,7 +201,7 @@ def decoder(f: BinaryIO) -> Iterator[SoundFile]:
     except ImportError:
         raise MissingExtraError.of("soundfile", "audio") from None
     try:
-        sound = soundfile.SoundFile(os.dup(f.fileno()), closefd=True)
+        sound = read_in_order(soundfile.SoundFile(os.dup(f.fileno()), closefd=True))
     except soundfile.LibsndfileError as e:
         raise ItemError(f.name, f"cannot be decoded ({e})", "Build the library again", code="E_NOT_AUDIO") from None
     with sound:

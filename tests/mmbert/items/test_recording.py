@@ -60,6 +60,19 @@ def test_other_formats_by_content(tmp_path, suffix, kind):
     assert 0.3 < np.abs(samples).max() < 0.5  # the mean of both channels
 
 
+def test_blocks_of_an_mp3_join_without_a_seam(tmp_path, capfd):
+    rng = np.random.default_rng(1)
+    loud = np.cumsum(rng.normal(size=200_000)) * np.repeat(rng.random(200), 1000)  # frames of unequal need borrow bits
+    path = tmp_path / "a.mp3"
+    with soundfile.SoundFile(path, "w", 24_000, 1, format="MP3", compression_level=0.8, bitrate_mode="CONSTANT") as f:
+        f.write((loud / np.abs(loud).max()).astype(np.float32))
+    whole, _ = soundfile.read(path, dtype="float32")
+    samples, _ = heard(next(load_items(path)).recording)
+    assert len(samples) == len(whole)
+    assert np.abs(samples - np.clip(whole, -1, 1)).max() < 1e-6
+    assert capfd.readouterr().err == ""  # where a seam is, libmpg123 complains
+
+
 def test_channels_that_cancel_each_other(tmp_path):
     tone = 0.5 * np.sin(np.arange(24_000) / 8)
     soundfile.write(tmp_path / "a.wav", np.stack([tone, -tone, 0 * tone, tone * 0.1, 0 * tone, -tone * 0.1], 1), 24_000)

@@ -29,6 +29,7 @@ from mmbert.retrieval.conditions import allowed, fits
 from mmbert.retrieval.names import names_of
 from mmbert.retrieval.shortlist import PIECES, by_meaning, by_words
 from mmbert.retrieval.understand import understand
+from mmbert_training.demo_recordings import FOLDER as RECORDINGS
 from mmbert_training.evaluate.calibration_questions import (
     Question,
     chosen_on,
@@ -268,10 +269,10 @@ def skewness(counts: np.ndarray) -> float:
 
 @contextmanager
 def _demo(embedder: Embedder) -> Iterator[Library]:
-    """The demo library, built as anyone would build it."""
+    """The scores of the demo library, built as anyone would build it: words are tried against what scores say."""
     with tempfile.TemporaryDirectory() as folder, as_file(files("mmbert") / "demo" / "library.zip") as archive:
         with zipfile.ZipFile(archive) as z:
-            z.extractall(folder)
+            z.extractall(folder, [name for name in z.namelist() if not name.startswith(RECORDINGS)])
         build_library(Path(folder, "library"), [Path(folder, "music")], embedder)
         with Library.open(Path(folder, "library")) as opened:
             yield opened
