@@ -69,8 +69,28 @@ def heard(logits: np.ndarray, names: Sequence[str]) -> Heard:
     told = tuple((names[i], round(float(probability[i]), 3)) for i in order[:MOST_TOLD] if probability[i] >= TOLD)
     playing = [INSTRUMENTS[names[i]] for i in order if probability[i] >= HEARD and names[i] in INSTRUMENTS]
     instruments = tuple(dict.fromkeys(playing))
-    families = [DRUMS if name == DRUMS else family_of(NAMES.index(name)) for name in instruments]
-    return Heard(told, instruments, tuple(dict.fromkeys(families)), DRUMS in instruments)
+    families = tuple(dict.fromkeys(map(_family, instruments)))
+    return Heard(told, instruments, families, DRUMS in instruments)
+
+
+def _family(instrument: str) -> str:
+    return DRUMS if instrument == DRUMS else family_of(NAMES.index(instrument))
+
+
+def playing(facet: str, value: object) -> tuple[str, ...]:
+    """Sounds of which a fact about instruments is true.
+
+    >>> playing("instruments", "choir"), playing("families", "organ")
+    (('Choir',), ('Organ', 'Hammond organ', 'Electronic organ', 'Harmonica', 'Accordion'))
+    >>> playing("mode", "minor")
+    ()
+    """
+    if facet == "has_drums":
+        facet, value = "instruments", DRUMS if value else None
+    if facet not in ("instruments", "families"):
+        return ()
+    shown = {sound: name if facet == "instruments" else _family(name) for sound, name in INSTRUMENTS.items()}
+    return tuple(sound for sound, one in shown.items() if one == value)
 
 
 def said(name: str) -> str:

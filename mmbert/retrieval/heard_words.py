@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmbert.audio.sounds import SOUNDS, sound_names
+from mmbert.audio.sounds import SOUNDS, playing, sound_names
 from mmbert.retrieval.calibrate import TextEmbedder
 from mmbert.retrieval.sound_words import SoundWords
-from mmbert.types import Place
+from mmbert.types import Condition, Place
 
 if TYPE_CHECKING:
     from mmbert.store import Generation
@@ -80,3 +80,15 @@ def by_sound(sounds: HeardSounds, words: str, embedder: TextEmbedder, n_pieces: 
     similarity = np.full(n_pieces, np.nan, np.float32)
     similarity[sounds.rows] = sounds.vectors @ direction
     return HeardWords(direction, similarity)
+
+
+def perhaps(generation: Generation, condition: Condition) -> np.ndarray:
+    """Recordings in which an instrument that is asked for is among the sounds that are told, bool [n_pieces].
+
+    Too unsure to be a fact about them, and too near to what was asked for to say that nothing fits.
+    """
+    found = np.zeros(generation.n_pieces, bool)
+    if condition.operator == "=":
+        for sound in playing(condition.facet, condition.value):
+            found |= np.asarray(generation.fits(Condition("sounds", "=", sound))) == 1
+    return found

@@ -14,7 +14,7 @@ from mmbert.retrieval.conditions import allowed, checked_modality, fits, lies_in
 from mmbert.retrieval.example import Example
 from mmbert.retrieval.explain import Grounds, why
 from mmbert.retrieval.fuse import Lists, fuse, ranking
-from mmbert.retrieval.heard_words import HeardSounds, HeardWords, by_sound
+from mmbert.retrieval.heard_words import HeardSounds, HeardWords, by_sound, perhaps
 from mmbert.retrieval.hits import hit_of
 from mmbert.retrieval.in_words import opening
 from mmbert.retrieval.order import arranged
@@ -179,7 +179,10 @@ def _nothing_fits(
         return True
     words = evidence.lists.words[keep]
     conditions = [c for c, one in zip(query.conditions, said, strict=True) if one]
-    known = answered(conditions, evidence.fitting[:, keep][np.array(said, dtype=bool)], words)
+    fitting = evidence.fitting[np.array(said, dtype=bool)]
+    if evidence.heard is not None:
+        fitting = fitting | np.array([perhaps(generation, c) for c in conditions]).reshape(fitting.shape)
+    known = answered(conditions, fitting[:, keep], words)
     if known is not None:
         return not known
     if evidence.meaning is None or (calibration := embedder().calibration) is None:

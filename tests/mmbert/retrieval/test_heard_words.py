@@ -6,8 +6,9 @@ import numpy as np
 
 from mmbert.audio.sounds import SOUNDS, heard, sound_names
 from mmbert.retrieval.fuse import Lists, Weights, fuse
-from mmbert.retrieval.heard_words import HeardSounds, by_sound
+from mmbert.retrieval.heard_words import HeardSounds, by_sound, perhaps
 from mmbert.retrieval.sound_words import SoundWords
+from mmbert.types import Condition, Operator
 
 NAMES = sound_names()
 
@@ -68,6 +69,22 @@ def test_recordings_stand_among_scores_by_how_far_they_are_ahead_of_their_own_ki
     assert 10 <= (first >= 100).sum() <= 30
     alone = fuse(Lists(none[100:], none[100:], none[100:].astype(np.int64), meaning=meaning[100:], sounds=sounds[100:]))
     assert np.corrcoef(alone.argsort().argsort(), fused[100:].argsort().argsort())[0, 1] > 0.95
+
+
+def test_what_is_heard_but_not_for_sure_is_no_reason_to_say_that_nothing_fits():
+    class Records:
+        """Two pieces; an electric guitar is told of the second."""
+
+        n_pieces = 2
+
+        def fits(self, condition: Condition) -> np.ndarray:
+            return np.array([0, int((condition.facet, condition.value) == ("sounds", "Electric guitar"))], np.int8)
+
+    def found(facet: str, value: object, operator: Operator = "=") -> list[bool]:
+        return perhaps(Records(), Condition(facet, operator, value)).tolist()
+
+    assert found("instruments", "electric guitar") == found("families", "guitar") == [False, True]
+    assert not any(found("instruments", "violin") + found("key", "D") + found("instruments", "electric guitar", "!="))
 
 
 def test_instruments_of_a_recording_are_named_as_those_of_scores():
