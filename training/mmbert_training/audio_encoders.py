@@ -26,7 +26,8 @@ from mmbert.audio.encoders import ENCODERS, save_encoder
 from mmbert.config import load_config, to_dict
 from mmbert_training.audio_learners import LEARNERS, Learner, Teaching
 from mmbert_training.audio_pack import PACK, RATE, AudioPack, load_audio, recordings, save_audio
-from mmbert_training.phrase_teaching import half_precision, teach
+from mmbert_training.phrase_teaching import teach
+from mmbert_training.precision import half_precision
 
 Kind = Literal["cola", "vggish", "mert"]
 TAUGHT = "taught.json"

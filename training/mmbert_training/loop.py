@@ -24,6 +24,7 @@ from mmbert_training.batches import Batch, Batches, moved
 from mmbert_training.learner import Learner
 from mmbert_training.log import RunLog
 from mmbert_training.pack import Pack
+from mmbert_training.precision import half_precision
 from mmbert_training.recipe import Recipe
 from mmbert_training.stages import STAGES, learns
 from mmbert_training.validate import validate
@@ -105,7 +106,7 @@ def step_once(
     rate = stage.lr * schedule(step, stage.steps)
     for group in optimiser.param_groups:
         group["lr"] = rate
-    with torch.autocast(recipe.device, torch.bfloat16) if stage.bf16 else nullcontext():
+    with half_precision(recipe.device) if stage.bf16 else nullcontext():
         loss, parts = STAGES[stage.kind](learner, batch, stage, recipe.objectives)
     if not bool(torch.isfinite(loss)):
         raise DataError(recipe.name, f"the loss of stage {number + 1}, step {step + 1} is not finite", "Lower lr")

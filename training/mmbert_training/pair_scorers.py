@@ -27,7 +27,8 @@ from mmbert.symbolic.phrase_relations import BEGINS, NONE, accompaniment_grid, m
 from mmbert.symbolic.phrases import PhraseTable, Task
 from mmbert_training.phrase_examples import Examples, first_of
 from mmbert_training.phrase_pack import WorkPhrases, load_phrases
-from mmbert_training.phrase_teaching import half_precision, teach
+from mmbert_training.phrase_teaching import teach
+from mmbert_training.precision import half_precision
 
 SAME, NEAR, RANDOM = 4, 4, 4  # wrong ones of a list
 _POOL = 256  # phrases of other works that the near ones of a batch are the nearest of

@@ -25,7 +25,8 @@ from mmbert.objectives.contrastive import Temperature
 from mmbert.symbolic.phrases import PhraseTable, Task
 from mmbert_training.phrase_examples import Examples
 from mmbert_training.phrase_pack import WorkPhrases, load_phrases
-from mmbert_training.phrase_teaching import half_precision, teach
+from mmbert_training.phrase_teaching import teach
+from mmbert_training.precision import half_precision
 
 _FURTHEST = 4  # semitones that all phrases of a pair are moved by, at most
 

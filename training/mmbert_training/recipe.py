@@ -68,8 +68,8 @@ class StageConfig:
             forgets some of what many more of them taught.
         recompute: Keep no states of the layers that read notes, and read them once more for the gradient: a batch of
             any size in little memory, for more time.
-        bf16: Compute in bfloat16 where torch's autocast does (weights and optimiser stay float32). On a CPU with
-            its instructions a fifth faster where notes are read, no faster for words.
+        bf16: Compute in bfloat16 where torch's autocast does and the device has it (weights and optimiser stay
+            float32). On a CPU with its instructions a fifth faster where notes are read, no faster for words.
     """
 
     kind: Literal["words", "notes", "together"]

@@ -25,7 +25,8 @@ from mmbert.audio.chroma import FRAMES_A_SECOND, comparable, stored
 from mmbert.metrics import standing
 from mmbert.model.tonal import HOP, WINDOW, TonalModel, TonalTower, padded, turned, windows
 from mmbert.objectives.contrastive import Temperature
-from mmbert_training.phrase_teaching import half_precision, teach
+from mmbert_training.phrase_teaching import teach
+from mmbert_training.precision import half_precision
 from mmbert_training.rendering import TRAIN
 from mmbert_training.sound_pack import SPEED, Sounds, load_sounds
 

@@ -29,7 +29,7 @@ from mmbert.audio.spectrum import resample
 from mmbert.console import print_json, stdout_console
 from mmbert_training.audio_pack import AudioPack, load_audio
 from mmbert_training.evaluate.labels import mirex
-from mmbert_training.phrase_teaching import half_precision
+from mmbert_training.precision import half_precision
 
 RATES = (5e-5, 1e-4, 5e-4, 1e-3, 5e-3, 1e-2)
 _HIDDEN, _DROPOUT, _BATCH = 512, 0.2, 64
