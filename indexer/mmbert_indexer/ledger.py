@@ -255,8 +255,8 @@ class Ledger:
     def add_heard(self, maker: Maker, row: VectorRow, sounds: bytes, chroma: bytes) -> None:
         """What was heard in a recording, beside its vectors."""
         values = (row.sha256, row.number, maker.fingerprint, maker.ears, sounds, chroma)
-        statement = "INSERT OR REPLACE INTO heard(sha256, number, fingerprint, ears, sounds, chroma) VALUES(?,?,?,?,?,?)"
-        self.connection.execute(statement, values)
+        columns = "sha256, number, fingerprint, ears, sounds, chroma"  # an older ledger has them in another order
+        self.connection.execute(f"INSERT OR REPLACE INTO heard({columns}) VALUES(?,?,?,?,?,?)", values)
 
     def heard(self, sha256: bytes, number: int, fingerprint: str) -> tuple[bytes, bytes]:
         """(logits of named sounds, float16 [1 + windows, 527]; chroma sequence) of a recording as bytes, else empty."""

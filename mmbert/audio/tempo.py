@@ -19,6 +19,9 @@ _WINDOW, _HOP = 12 * FRAMES_A_SECOND, 6 * FRAMES_A_SECOND
 _LOCAL = FRAMES_A_SECOND  # frames over which an envelope's own mean is taken
 _MULTIPLES = (1.0, 0.5, 0.3, 0.25)  # weights of a lag, and of two, three and four times it
 _LEAST = 3 * FRAMES_A_SECOND
+_RIVALS, _NEAR = (2, 3, 1 / 2, 1 / 3), 0.12  # times a tempo; octaves beside one that count as the same
+# Of nought and of each figure of `compared`: `python -m mmbert_training.tempo_confidence WORK`.
+_CONFIDENCE = np.array([0.0, 0.0, 0.0, 0.0, 0.0])
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class TempoEstimate:
 
     Attributes:
         bpm: Beats a minute.
-        confidence: 0-1: how alike the recording is to itself a beat later.
+        confidence: 0-1: how likely it is to be the tempo that a score would state, and not a multiple of it or another.
     """
 
     bpm: float
@@ -65,6 +68,20 @@ def estimate_tempo(onsets: np.ndarray) -> TempoEstimate | None:
     >>> round(estimate_tempo(clicks).bpm)
     100
     """
+    if (found := compared(onsets)) is None:
+        return None
+    bpm, figures = found
+    return TempoEstimate(bpm, float(1 / (1 + np.exp(-(_CONFIDENCE[0] + figures @ _CONFIDENCE[1:])))))
+
+
+def compared(onsets: np.ndarray) -> tuple[float, np.ndarray] | None:
+    """The tempo, and the figures that its confidence is a sum of; None as of :func:`estimate_tempo`.
+
+    Returns:
+        Beats a minute, and float64 [4]: how alike the recording is to itself a beat later, 0-1; by what share of itself
+        the chosen tempo is ahead of the best near two or three times it or a half or third of it, and of the best of
+        all others; how far it is from the preferred tempo, in octaves.
+    """
     if len(onsets) < _LEAST:
         return None
     kernel = np.ones(_LOCAL) / _LOCAL
@@ -84,5 +101,11 @@ def estimate_tempo(onsets: np.ndarray) -> TempoEstimate | None:
     at = np.arange(size)
     likeness = sum(w * np.interp(k * lags, at, total, right=0.0) for k, w in enumerate(_MULTIPLES, 1))
     bpm = 60 * FRAMES_A_SECOND / lags
-    best = int((likeness * np.exp(-0.5 * (np.log2(bpm / _LIKELY) / _WIDTH) ** 2)).argmax())
-    return TempoEstimate(float(bpm[best]), float(np.clip(np.interp(lags[best], at, total), 0, 1)))
+    weighed = likeness * np.exp(-0.5 * (np.log2(bpm / _LIKELY) / _WIDTH) ** 2)
+    best = int(weighed.argmax())
+    octaves = np.log2(bpm / bpm[best])
+    multiple = (np.abs(octaves[:, None] - np.log2(_RIVALS)) < _NEAR).any(axis=1)
+    own = np.abs(octaves) < _NEAR
+    ahead = [1 - weighed[rivals].max(initial=0.0) / weighed[best] for rivals in (multiple, ~multiple & ~own)]
+    regular = float(np.clip(np.interp(lags[best], at, total), 0, 1))
+    return float(bpm[best]), np.array([regular, *ahead, abs(np.log2(bpm[best] / _LIKELY))])
