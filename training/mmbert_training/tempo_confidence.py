@@ -10,7 +10,6 @@ heard and may be that of ``mmbert eval recording-facets``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -25,24 +24,25 @@ from mmbert_training.evaluate.reliability import auc, bins, brier
 from mmbert_training.evaluate.rendered import draw_all, hear, one_a_cluster, scores_of
 from mmbert_training.manifest import Split, load_works
 
-WORKS = 200  # of each split that are looked at, in an order that says nothing; about three in five have a steady tempo
+EXCERPTS: dict[Split, int] = {"train": 200, "validation": 150}
+"""How many are drawn; of about two in five a steady tempo is known."""
 
 
-def measured(data: Path | None, split: Split, work: Path, works: int) -> tuple[np.ndarray, np.ndarray]:
-    """Figures of tempos, float64 [n, 4], and which of those are right, bool [n].
+def measured(data: Path | None, split: Split, work: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Figures of tempos, float64 [n, 2], and which of those are right, bool [n].
 
     Args:
         data: Folder of data zips; None for ``MMBERT_DATA``.
         split: Of the works.
         work: Folder of what was heard.
-        works: At most so many are looked at.
 
     Raises:
         DataError: where the data, FluidSynth or a font are missing.
     """
     clusters = {w.id: w for w in one_a_cluster(w for w in load_works(data) if w.split == split)}
-    scores = {w.id: score for w, score in scores_of(clusters[i] for i in shuffled(clusters)[:works])}
-    drawn = [(e, steady_tempo(scores[e.work], e)) for e in draw_all(scores, split)]
+    most = EXCERPTS[split]
+    scores = {w.id: score for w, score in scores_of(clusters[i] for i in shuffled(clusters)[: 2 * most])}
+    drawn = [(e, steady_tempo(scores[e.work], e)) for e in draw_all(scores, split)[:most]]
     steady = [(e, tempo) for e, tempo in drawn if tempo]
     figures, right = [], []
     for (_, tempo), onsets in zip(steady, hear([e for e, _ in steady], scores, work, "onsets")):
@@ -72,13 +72,11 @@ def _with_one(figures: np.ndarray) -> np.ndarray:
 def main(
     work: Annotated[Path, typer.Argument(help="Folder of what was heard.")],
     data: Annotated[Path | None, typer.Option(help="Folder of data zips; else MMBERT_DATA.")] = None,
-    works: Annotated[int, typer.Option(min=1, help="Works of each split that are looked at.")] = WORKS,
 ) -> None:
     """Print the weights, and what they are worth."""
     weights: np.ndarray | None = None
-    splits: Sequence[Split] = ("train", "validation")
-    for split in splits:
-        figures, right = measured(data, split, work, works)
+    for split in EXCERPTS:
+        figures, right = measured(data, split, work)
         if weights is None:
             weights = fitted(figures, right)
             typer.echo(f"weights {', '.join(f'{w:.2f}' for w in weights)}")

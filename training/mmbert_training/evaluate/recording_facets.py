@@ -9,6 +9,7 @@ and above each threshold: ``mmbert.prepare`` believes in what its rule says of t
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from mmbert.symbolic.keys import KeyEstimate, estimate_key
 from mmbert.symbolic.score import Score
 from mmbert_training.evaluate import labels, reliability
 from mmbert_training.evaluate.rendered import SECONDS, Excerpt, Split, draw_all, hear, one_a_cluster, scores_of
-from mmbert_training.manifest import load_works
+from mmbert_training.manifest import Work, load_works
 
 _NEAR = 0.04  # of a tempo
 _STEADY = 1.03  # the fastest tempo of an excerpt, of its slowest
@@ -51,8 +52,7 @@ def run(
     """
     found = scores_of(one_a_cluster(w for w in load_works(data) if w.split == split))
     works, scores = {w.id: w for w, _ in found}, {w.id: score for w, score in found}
-    drawn = draw_all(scores, split)[:queries]
-    excerpts = [e for e in drawn if labels.key(works[e.work]) or steady_tempo(scores[e.work], e)]
+    excerpts = answerable(draw_all(scores, split)[:queries], works, scores)
     measured: Measured = []
     for excerpt, frames in zip(excerpts, hear(excerpts, scores, work)):
         label = labels.key(works[excerpt.work])
@@ -70,6 +70,11 @@ def run(
             forgiven = any(near(ratio / r) for r in (1, 2, 3, 1 / 2, 1 / 3))
             measured.append(("tempo within 4 %, or 2, 3, 1/2 or 1/3 times it", float(forgiven), sure, cluster))
     return {"split": split, "works": len(excerpts), **_tables(measured)}
+
+
+def answerable(excerpts: Iterable[Excerpt], works: Mapping[str, Work], scores: Mapping[str, Score]) -> list[Excerpt]:
+    """Excerpts of which the key or the tempo is known."""
+    return [e for e in excerpts if labels.key(works[e.work]) or steady_tempo(scores[e.work], e)]
 
 
 def near(ratio: float) -> bool:
