@@ -105,7 +105,8 @@ class Facets:
         mode: ``major`` or ``minor``, estimated from the notes.
         key_confidence: 0-1, of key and mode together.
         tempo_bpm: Quarter notes a minute, time-weighted, where the file states a tempo; else None, never 120.
-        tempo_confidence: 0-1, of the tempo of a recording, which is an estimate; None of what a file states.
+        tempo_confidence: 0-1, how likely the tempo of a recording is what a score would state; None of what a file
+            states.
         pace: Onsets a second where a tempo is known, else onsets a bar; :attr:`pace_unit` says which.
         metre: The metre in force for most bars, such as ``6/8``.
         bars: Number of bars.

@@ -24,7 +24,7 @@ from mmbert_indexer.ledger import Ledger, Maker, is_damage
 from mmbert_indexer.lock import build_lock, refuse_read_only
 from mmbert_indexer.phrases import PhraseMaker
 from mmbert_indexer.publish import LostVectors, Publisher, refuse_if_full
-from mmbert_indexer.reading import reader_version
+from mmbert_indexer.reading import ears_version, reader_version
 from mmbert_indexer.rejects import summary
 from mmbert_indexer.report import BuildReport, report
 from mmbert_indexer.scan import Scan, digests, walk, with_contexts
@@ -188,7 +188,8 @@ class _Job:
         """All steps."""
         roots, removed = sources.joined(self.ledger, given)
         scan = self._scan(roots, removed, given, verify)
-        maker = Maker(self.embedder.fingerprint, reader_version(), PhraseMaker.of(self.embedder.phrases))
+        phrases = PhraseMaker.of(self.embedder.phrases)
+        maker = Maker(self.embedder.fingerprint, reader_version(), ears_version(), phrases)
         before, dim = self._uids(), self.embedder.dim
         with closing(AllShards(self.library / "work", maker, dim, self.ledger)) as shards:
             refuse_if_full(self.library, len(self.ledger.todo(maker)), WINDOWS_A_PIECE, dim, maker.phrases)

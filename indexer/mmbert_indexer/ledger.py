@@ -32,14 +32,18 @@ CREATE TABLE IF NOT EXISTS phrases(sha256 BLOB, suffix TEXT, context TEXT, reade
   digest BLOB, heads BLOB, parts TEXT, notes BLOB, PRIMARY KEY(sha256, suffix, context, reader, number));
 CREATE TABLE IF NOT EXISTS chroma(sha256 BLOB, suffix TEXT, context TEXT, reader TEXT, number INT, frames BLOB,
   PRIMARY KEY(sha256, suffix, context, reader, number));
-CREATE TABLE IF NOT EXISTS heard(sha256 BLOB, number INT, fingerprint TEXT, sounds BLOB, chroma BLOB,
+CREATE TABLE IF NOT EXISTS heard(sha256 BLOB, number INT, fingerprint TEXT, ears TEXT, sounds BLOB, chroma BLOB,
   PRIMARY KEY(sha256, number, fingerprint));
 CREATE TABLE IF NOT EXISTS vector(sha256 BLOB, number INT, fingerprint TEXT, reader TEXT, error TEXT,
   shard INT, "row" INT, windows INT, crc32 INT, places BLOB, facets TEXT,
   PRIMARY KEY(sha256, number, fingerprint)) WITHOUT ROWID;
 """
-# A vector is kept whatever reads the files now; a refusal only as long as the same code would refuse.
-_KNOWN_VECTOR = "v.fingerprint=:fingerprint AND (v.error IS NULL OR v.reader=:reader)"
+# A vector is kept whatever reads the files now, but a recording's only as long as the same ears would hear the same; a
+# refusal only as long as the same code would refuse.
+_KNOWN_VECTOR = """v.fingerprint=:fingerprint AND (v.error IS NULL OR v.reader=:reader) AND NOT EXISTS (
+  SELECT 1 FROM heard h WHERE h.sha256=v.sha256 AND h.number=v.number AND h.fingerprint=v.fingerprint
+  AND h.ears IS NOT :ears)"""
+_NO_EARS = "ALTER TABLE heard ADD COLUMN ears TEXT"  # of a ledger that did not keep by what it was heard
 _TODO = f"""
 SELECT f.sha256, f.suffix, f.context, min(f.path) FROM file f
 LEFT JOIN parse p ON p.sha256=f.sha256 AND p.suffix=f.suffix AND p.context=f.context AND p.reader=:reader
@@ -71,11 +75,13 @@ class Maker:
     Attributes:
         fingerprint: Of the embedder's weights.
         reader: Digest of the code that reads and measures files; what it refused is tried again by other code.
+        ears: Digest of the network and the code that hear recordings; what others heard is heard again.
         phrases: The model of phrases; None where there is none.
     """
 
     fingerprint: str
     reader: str
+    ears: str
     phrases: PhraseMaker | None = None
 
     @property
@@ -145,6 +151,8 @@ class Ledger:
             self.connection.execute("PRAGMA journal_mode=WAL")
             self.connection.execute("PRAGMA synchronous=FULL")
             self.connection.executescript(TABLES)
+            if "ears" not in {column for _, column, *_ in self.connection.execute("PRAGMA table_info(heard)")}:
+                self.connection.execute(_NO_EARS)
             if self.connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 raise sqlite3.DatabaseError("a page of it is not as it was written")
         except sqlite3.Error:
@@ -198,9 +206,13 @@ class Ledger:
 
     # ---- what is done ---------------------------------------------------------------------------------
 
+    def maker(self, fingerprint: str, phrases: PhraseMaker | None = None) -> Maker:
+        """A model with the reading code and the ears of what was published last."""
+        return Maker(fingerprint, self.get("reader", ""), self.get("ears", ""), phrases)
+
     def todo(self, maker: Maker) -> list[tuple[Key, str]]:
         """What is to be read, with the first of its files, in order of path."""
-        rows = self.connection.execute(_TODO, {"fingerprint": maker.fingerprint, "reader": maker.reader})
+        rows = self.connection.execute(_TODO, _made_by(maker))
         return [(Key(sha, suffix, context), os.fsdecode(path)) for sha, suffix, context, path in rows]
 
     def contents(self) -> int:
@@ -211,8 +223,7 @@ class Ledger:
     def vectors_of(self, sha256: bytes, maker: Maker) -> set[int]:
         """Numbers of the pieces of a content that need no embedding."""
         statement = f"SELECT number FROM vector v WHERE v.sha256=:sha256 AND {_KNOWN_VECTOR}"
-        values = {"sha256": sha256, "fingerprint": maker.fingerprint, "reader": maker.reader}
-        return {number for (number,) in self.connection.execute(statement, values)}
+        return {number for (number,) in self.connection.execute(statement, {"sha256": sha256, **_made_by(maker)})}
 
     def add_piece(self, key: Key, maker: Maker, number: int, read: ReadPiece) -> None:
         """A piece that a reader found."""
@@ -243,8 +254,9 @@ class Ledger:
 
     def add_heard(self, maker: Maker, row: VectorRow, sounds: bytes, chroma: bytes) -> None:
         """What was heard in a recording, beside its vectors."""
-        values = (row.sha256, row.number, maker.fingerprint, sounds, chroma)
-        self.connection.execute("INSERT OR REPLACE INTO heard VALUES(?,?,?,?,?)", values)
+        values = (row.sha256, row.number, maker.fingerprint, maker.ears, sounds, chroma)
+        columns = "sha256, number, fingerprint, ears, sounds, chroma"  # an older ledger has them in another order
+        self.connection.execute(f"INSERT OR REPLACE INTO heard({columns}) VALUES(?,?,?,?,?,?)", values)
 
     def heard(self, sha256: bytes, number: int, fingerprint: str) -> tuple[bytes, bytes]:
         """(logits of named sounds, float16 [1 + windows, 527]; chroma sequence) of a recording as bytes, else empty."""
@@ -252,9 +264,10 @@ class Ledger:
         return self.connection.execute(statement, [sha256, number, fingerprint]).fetchone() or (b"", b"")
 
     def forget_vectors(self, keys: Iterable[tuple[bytes, int]], fingerprint: str) -> None:
-        """Vectors that turned out to be damaged."""
+        """Vectors that turned out to be damaged, and what was heard when they were made."""
         rows = [(sha, number, fingerprint) for sha, number in keys]
-        self.connection.executemany("DELETE FROM vector WHERE sha256=? AND number=? AND fingerprint=?", rows)
+        for table in ("vector", "heard"):
+            self.connection.executemany(f"DELETE FROM {table} WHERE sha256=? AND number=? AND fingerprint=?", rows)
 
     def forget_rejects(self) -> None:
         """Let everything that was refused be tried again."""
@@ -377,6 +390,10 @@ class Ledger:
         statement = """SELECT sha256, number, shard, "row", windows, crc32, places, facets, error FROM vector
           WHERE sha256=? AND fingerprint=?"""
         return {r[1]: VectorRow(*r) for r in self.connection.execute(statement, [sha256, fingerprint])}
+
+
+def _made_by(maker: Maker) -> dict[str, str]:
+    return {"fingerprint": maker.fingerprint, "reader": maker.reader, "ears": maker.ears}
 
 
 def _phrases(heads: bytes | None, notes: bytes, parts: str) -> KeptPhrases:

@@ -58,7 +58,7 @@ class Publisher:
     Args:
         library: The folder.
         ledger: What the library holds.
-        maker: The model and the reading code whose work is published.
+        maker: The model, the reading code and the ears whose work is published.
         dim: Length of a vector.
         rejects: Refusals that the ledger does not keep.
     """
@@ -119,6 +119,7 @@ class Publisher:
         phrases = None if self.maker.phrases is None else asdict(self.maker.phrases)
         self.ledger.put("model", {"fingerprint": self.maker.fingerprint, "dim": self.dim, "phrases": phrases})
         self.ledger.put("reader", self.maker.reader)
+        self.ledger.put("ears", self.maker.ears)
         self.ledger.commit()
 
     # ---- the files of a generation --------------------------------------------------------------------

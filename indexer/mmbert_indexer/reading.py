@@ -14,6 +14,7 @@ import numpy as np
 import mmbert
 from mmbert.audio.chroma import score_chroma
 from mmbert.audio.listen import Listener
+from mmbert.audio.sounds import default_ear
 from mmbert.errors import ItemError, MissingExtraError
 from mmbert.items import load_items
 from mmbert.prepare import Prepared, prepare, prepare_heard
@@ -25,6 +26,11 @@ from mmbert.types import Item, Kind
 from mmbert_indexer.scan import FileState, hashed, look
 
 _NO_CHROMA = np.zeros((0, 12), np.uint8)
+_HEARD_BY = (
+    "items/recording.py", "audio/resampled.py", "audio/listen.py", "audio/mel.py", "audio/chroma.py", "audio/tempo.py",
+    "audio/mn04.py", "audio/ears.py", "audio/sounds.py", "audio/windows.py", "symbolic/keys.py", "prepare.py",
+)  # fmt: skip
+"""Code that decides what is heard in a recording, beside the network's own files."""
 
 
 @functools.cache
@@ -36,6 +42,19 @@ def reader_version() -> str:
         [*(p for room in ("items", "symbolic", "audio") for p in root.glob(f"{room}/*.py")), root / "prepare.py"]
     ):
         digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def ears_version() -> str:
+    """Digest of the network and the code that hear recordings: what others heard is heard again, scores are not read.
+
+    A network that is missing is missed by the first recording, not by a build of scores.
+    """
+    root, network = Path(mmbert.__file__).parent, default_ear()
+    digest = hashlib.sha256()
+    for path in [*(root / name for name in _HEARD_BY), *sorted(network.glob("*.json")), *network.glob("*.safetensors")]:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
 

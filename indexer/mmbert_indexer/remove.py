@@ -13,7 +13,7 @@ from mmbert.store import files
 from mmbert.store.files import changing
 from mmbert.store.generations import open_library
 from mmbert_indexer.build import open_ledger
-from mmbert_indexer.ledger import Ledger, Maker
+from mmbert_indexer.ledger import Ledger
 from mmbert_indexer.live import live
 from mmbert_indexer.lock import build_lock, refuse_read_only
 from mmbert_indexer.phrases import PhraseMaker
@@ -66,7 +66,7 @@ def remove_paths(library: Path, paths: Sequence[Path]) -> RemoveReport:
             real = [_located(path, held | set(ledger.states())) for path in paths]
             kept = {uid for uid, there in before.items() if not all(_any_holds(real, path) for path in there)}
             phrases = PhraseMaker.read(manifest.get("phrases"))
-            maker = Maker(manifest["fingerprint"], ledger.get("reader", ""), phrases)
+            maker = ledger.maker(manifest["fingerprint"], phrases)
             with closing(AllShards(library / "work", maker, manifest["dim"], ledger)) as shards:
                 count = _take_out(ledger, real)
                 passing = [r for r in rejects if not r.sha256 and not _any_holds(real, r.path)]

@@ -23,7 +23,7 @@ from mmbert.store.manifest import DamageError, check, read_manifest
 from mmbert.store.verify import check_ledger, verify_library
 from mmbert_indexer.build import open_ledger, put_work_aside, state_library
 from mmbert_indexer.clean import Cleaner
-from mmbert_indexer.ledger import Ledger, Maker
+from mmbert_indexer.ledger import Ledger
 from mmbert_indexer.live import live
 from mmbert_indexer.lock import build_lock, refuse_read_only
 from mmbert_indexer.phrases import PhraseMaker
@@ -242,7 +242,7 @@ class _Repair:
         model = self._model(ledger)
         if ledger.get("published") is None or model is None:
             return None
-        maker = Maker(model["fingerprint"], ledger.get("reader", ""), PhraseMaker.read(model.get("phrases")))
+        maker = ledger.maker(model["fingerprint"], PhraseMaker.read(model.get("phrases")))
         if ledger.todo(maker) or next(live(ledger, maker, []), None) is None:
             return None
         publisher = Publisher(self.library, ledger, maker, model["dim"], self._passing())
@@ -282,7 +282,7 @@ class _Repair:
         published, model = ledger.get("published"), self._model(ledger)
         if published is None or model is None:
             return [f"The next build reads every file again, and embeds what no whole generation holds. {run}"]
-        if todo := len(ledger.todo(Maker(model["fingerprint"], ledger.get("reader", "")))):
+        if todo := len(ledger.todo(ledger.maker(model["fingerprint"]))):
             return [f"{todo:,} files have to be read again. {run}"]
         if published["generation"] != name:
             return [f"{name} may lack what was found after it. {run}"]

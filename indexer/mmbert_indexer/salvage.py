@@ -11,7 +11,7 @@ import numpy as np
 from mmbert.store.generations import Generation
 from mmbert.store.schema import PLACE
 from mmbert_indexer.batches import facets_json, place_row
-from mmbert_indexer.ledger import Ledger, Maker, VectorRow
+from mmbert_indexer.ledger import Ledger, VectorRow
 from mmbert_indexer.phrases import NUMBER, KeptPhrases, PhraseMaker
 from mmbert_indexer.shards import Shards
 
@@ -19,12 +19,15 @@ PIECES_A_COMMIT = 1000
 
 
 def salvage(library: Path, ledger: Ledger, generation: Generation) -> int:
-    """Append to the shards what a whole generation holds and the ledger does not know; returns how many pieces."""
+    """Append to the shards what a whole generation holds and the ledger does not know; returns how many pieces.
+
+    Recordings are left to the next build: a generation does not tell which ears heard them.
+    """
     fingerprint = generation.fingerprint
     known = ledger.embedded(fingerprint)
     table = generation.pieces
     keys = [(bytes.fromhex(sha256), int(number)) for sha256, number in zip(table.sha256, table.number, strict=True)]
-    missing = [row for row, key in enumerate(keys) if key not in known]
+    missing = [row for row, key in enumerate(keys) if key not in known and table.kind[row] != "recording"]
     dim = generation.manifest["dim"]
     _append(library, ledger, fingerprint, dim, missing, lambda to, row: _piece(to, generation, row, keys[row]))
     return len(missing)
@@ -47,7 +50,7 @@ def salvage_phrases(library: Path, ledger: Ledger, generation: Generation) -> in
 
         for row in rows:
             if not kept[row].rows[space]:  # as a build says that there is nothing to embed
-                ledger.add_vector(Maker(model, ledger.get("reader", "")), VectorRow(kept[row].digest, NUMBER))
+                ledger.add_vector(ledger.maker(model), VectorRow(kept[row].digest, NUMBER))
 
         def one(to: Shards, row: int, space: str = space, begin: dict[int, int] = begin) -> VectorRow:
             n = kept[row].rows[space]
@@ -67,7 +70,7 @@ def _append(
     """Append pieces by their rows in the generation, a thousand a commit."""
     if not rows:
         return
-    maker = Maker(model, ledger.get("reader", ""))
+    maker = ledger.maker(model)
     with closing(Shards(library / "work", model, dim, ledger)) as shards:
         for start in range(0, len(rows), PIECES_A_COMMIT):
             for row in rows[start : start + PIECES_A_COMMIT]:

@@ -19,6 +19,10 @@ _WINDOW, _HOP = 12 * FRAMES_A_SECOND, 6 * FRAMES_A_SECOND
 _LOCAL = FRAMES_A_SECOND  # frames over which an envelope's own mean is taken
 _MULTIPLES = (1.0, 0.5, 0.3, 0.25)  # weights of a lag, and of two, three and four times it
 _LEAST = 3 * FRAMES_A_SECOND
+_DOUBLE = 2 * 2 ** np.linspace(-0.05, 0.05, 5)  # times a tempo: near twice it
+_SAME = 0.04  # of a tempo
+# Of one and of each figure of `compared`: `python -m mmbert_training.tempo_confidence WORK`.
+_CONFIDENCE = np.array([-4.04, 3.58, 3.29])
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class TempoEstimate:
 
     Attributes:
         bpm: Beats a minute.
-        confidence: 0-1: how alike the recording is to itself a beat later.
+        confidence: 0-1: how likely it is to be the tempo that a score would state, and not a multiple of it or another.
     """
 
     bpm: float
@@ -65,24 +69,46 @@ def estimate_tempo(onsets: np.ndarray) -> TempoEstimate | None:
     >>> round(estimate_tempo(clicks).bpm)
     100
     """
+    if (found := compared(onsets)) is None:
+        return None
+    bpm, figures = found
+    return TempoEstimate(bpm, float(1 / (1 + np.exp(-(_CONFIDENCE[0] + figures @ _CONFIDENCE[1:])))))
+
+
+def compared(onsets: np.ndarray) -> tuple[float, np.ndarray] | None:
+    """The tempo, and the figures that its confidence is a sum of; None as of :func:`estimate_tempo`.
+
+    Returns:
+        Beats a minute, and float64 [2]: the share of windows whose own tempo it is, and how strong twice the tempo is,
+        of 1 as the tempo itself. A beat is divided: where nothing comes twice as often, what was counted is likely to
+        be the division.
+    """
     if len(onsets) < _LEAST:
         return None
     kernel = np.ones(_LOCAL) / _LOCAL
     above = np.maximum(onsets - np.convolve(onsets, kernel, "same"), 0)
     size = min(_WINDOW, len(above))
-    starts = range(0, len(above) - size + 1, _HOP)
-    total = np.zeros(size)
-    for window in (above[s : s + size] for s in starts):
+    windows = []
+    for start in range(0, len(above) - size + 1, _HOP):
+        window = above[start : start + size]
         spectrum = np.fft.rfft(window - window.mean(), 2 * size)
         alike = np.fft.irfft(np.abs(spectrum) ** 2)[:size]
         if alike[0] > 1e-9:
-            total += alike / alike[0] * size / np.arange(size, 0, -1)  # as many frames for every lag
-    if not total.any():
+            windows.append(alike / alike[0] * size / np.arange(size, 0, -1))  # as many frames for every lag
+    if not windows:
         return None
-    total /= len(starts)
-    lags = 60 * FRAMES_A_SECOND / np.geomspace(_SLOWEST, _FASTEST, 600)
-    at = np.arange(size)
-    likeness = sum(w * np.interp(k * lags, at, total, right=0.0) for k, w in enumerate(_MULTIPLES, 1))
-    bpm = 60 * FRAMES_A_SECOND / lags
-    best = int((likeness * np.exp(-0.5 * (np.log2(bpm / _LIKELY) / _WIDTH) ** 2)).argmax())
-    return TempoEstimate(float(bpm[best]), float(np.clip(np.interp(lags[best], at, total), 0, 1)))
+    total = np.mean(windows, axis=0)
+    tempos = np.geomspace(_SLOWEST, _FASTEST, 600)
+    strength = _strength(total, tempos)
+    best = int(strength.argmax())
+    bpm = float(tempos[best])
+    own = tempos[[int(_strength(window, tempos).argmax()) for window in windows]]
+    double = _strength(total, bpm * _DOUBLE).max() / max(strength[best], 1e-9)
+    return bpm, np.array([np.mean(np.abs(own / bpm - 1) < _SAME), np.clip(double, 0, 1)])
+
+
+def _strength(alike: np.ndarray, bpm: np.ndarray) -> np.ndarray:
+    """How strong tempos are, float64 of the shape of ``bpm``, by how alike sound is to itself so many frames later."""
+    lags, at = 60 * FRAMES_A_SECOND / bpm, np.arange(len(alike))
+    likeness = sum(w * np.interp(k * lags, at, alike, right=0.0) for k, w in enumerate(_MULTIPLES, 1))
+    return likeness * np.exp(-0.5 * (np.log2(bpm / _LIKELY) / _WIDTH) ** 2)

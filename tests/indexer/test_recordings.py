@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mmbert_indexer.build import build_library
+from mmbert_indexer.reading import _HEARD_BY, Request, ears_version
+from mmbert_indexer.repair import repair_library
 
-from mmbert.audio.sounds import SOUNDS
+from mmbert.audio.sounds import SOUNDS, default_ear
 from mmbert.embed import Embedder
 from mmbert.model import MmbertModel, ModelConfig
 from mmbert.store import open_library
@@ -82,6 +88,59 @@ def test_nothing_is_listened_to_twice(tmp_path, music, embedder, monkeypatch):
     assert len(generation.heard(SOUNDS)[0]) == 2
     assert (generation.chroma()[0] > 0).all()
     generation.close()
+
+
+def test_other_ears_hear_recordings_again_and_read_no_score(tmp_path, music, embedder, monkeypatch):
+    build_library(tmp_path / "lib", [music], embedder, workers=0)
+    requested = []
+    monkeypatch.setattr("mmbert_indexer.batches.Request", lambda *of: requested.append(of[0].path) or Request(*of))
+    for ears in ("other", "first"):
+        if ears == "other":
+            monkeypatch.setattr("mmbert_indexer.build.ears_version", lambda: "other")
+        else:  # what was heard before the last time is not taken for what is heard now
+            monkeypatch.setattr("mmbert_indexer.build.ears_version", ears_version)
+        embedder.heard = 0
+        requested.clear()
+        report = build_library(tmp_path / "lib", [music], embedder, workers=0)
+        assert (report.pieces, report.embedded, embedder.heard) == (3, 2, 78)
+        assert sorted(Path(path).name for path in requested) == ["long.flac", "short.ogg"]
+    report = build_library(tmp_path / "lib", [music], embedder, workers=0)
+    assert (report.embedded, embedder.heard, len(requested)) == (0, 78, 2)
+    assert len(open_library(tmp_path / "lib").current().heard(SOUNDS)[0]) == 2
+
+
+def test_a_ledger_that_does_not_know_its_ears_has_recordings_heard_again(tmp_path, music, embedder):
+    build_library(tmp_path / "lib", [music], embedder, workers=0)
+    with closing(sqlite3.connect(tmp_path / "lib" / "work" / "ledger.sqlite")) as ledger:
+        ledger.execute("ALTER TABLE heard DROP COLUMN ears")
+    report = build_library(tmp_path / "lib", [music], embedder, workers=0)
+    assert (report.pieces, report.embedded, embedder.heard) == (3, 2, 2 * 78)
+
+
+def test_a_repair_without_shards_leaves_recordings_to_the_next_build(tmp_path, music, embedder):
+    build_library(tmp_path / "lib", [music], embedder, workers=0)
+    shutil.rmtree(tmp_path / "lib" / "work" / "shards")
+    repair_library(tmp_path / "lib")
+    report = build_library(tmp_path / "lib", [music], embedder, workers=0)
+    assert (report.pieces, report.embedded) == (3, 2)
+    generation = open_library(tmp_path / "lib").current()
+    assert len(generation.heard(SOUNDS)[0]) == 2
+    assert (generation.chroma()[0] > 0).all()
+    generation.close()
+
+
+def test_ears_are_known_by_the_network_and_all_code_that_hears(tmp_path, monkeypatch):
+    shutil.copytree(default_ear(), tmp_path / "mn04")
+    monkeypatch.setattr("mmbert_indexer.reading.default_ear", lambda: tmp_path / "mn04")
+    same = ears_version.__wrapped__()
+    assert same == ears_version()
+    with (tmp_path / "mn04" / "model.safetensors").open("ab") as file:
+        file.write(b"0")
+    assert ears_version.__wrapped__() != same
+    code = "import sys, mmbert.audio.ears, mmbert.audio.listen; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    audio = {f"audio/{name.rpartition('.')[2]}.py" for name in loaded if name.startswith("mmbert.audio.")}
+    assert audio <= set(_HEARD_BY)
 
 
 def test_a_recording_that_fails_late_costs_itself_alone(tmp_path, music, embedder):

@@ -27,7 +27,14 @@ def onsets(sound, size):
 def test_clicks_give_their_tempo(bpm):
     found = estimate_tempo(onsets(clicks(bpm, 20), RATE))
     assert found.bpm == pytest.approx(bpm, rel=0.01)
-    assert found.confidence > 0.5
+
+
+def test_a_beat_that_is_divided_is_surer_than_one_that_may_be_a_division():
+    alone = clicks(90, 20)
+    divided = alone + 0.5 * clicks(90, 20, offset=0.3 + 1 / 3)
+    sure, surer = (estimate_tempo(onsets(sound, RATE)) for sound in (alone, divided))
+    assert sure.bpm == pytest.approx(surer.bpm, rel=0.01)
+    assert sure.confidence + 0.1 < surer.confidence
 
 
 def test_blocks_of_any_size_give_the_same():

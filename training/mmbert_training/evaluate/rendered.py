@@ -22,6 +22,7 @@ from mmbert.audio.tempo import Onsets
 from mmbert.console import progress, warn
 from mmbert.errors import DataError, ItemError
 from mmbert.symbolic.score import Score
+from mmbert_training import manifest
 from mmbert_training.evaluate.candidates import shuffled
 from mmbert_training.evaluate.queries import seed_of
 from mmbert_training.manifest import Work, load_item
@@ -98,9 +99,9 @@ def draw(
     return Excerpt(work, round(start, 3), round(speed, 4), semitones, font)
 
 
-def draw_all(scores: Mapping[str, Score], split: Split, **how: Any) -> list[Excerpt]:
-    """Excerpts of scores by id, in the order of the SHA-256 of the ids: with the font that is held out, or of the
-    validation split with those of training."""
+def draw_all(scores: Mapping[str, Score], split: manifest.Split, **how: Any) -> list[Excerpt]:
+    """Excerpts of scores by id, in the order of the SHA-256 of the ids: of the test split with the font that is held
+    out, of others with those of training."""
     drawn: list[Excerpt] = []
     for i in shuffled(scores):
         # One in four of the fonts of training is the second, which takes ten times as long to load.
