@@ -338,7 +338,8 @@ class Library:
         about with what there is, at least four notes.
 
         Args:
-            melody: A file of notes (its first piece), an :class:`~mmbert.types.Item` or a score.
+            melody: A file of notes (its first piece), a recording of a tune (what is heard is set in bars of 4/4 or
+                6/8, at the tempo of its notes), an :class:`~mmbert.types.Item` or a score.
             part: Name of the part that is the melody, or its number from 1; found by rule without.
             same_key: Only phrases of pieces in the melody's key.
             where: Conditions that must hold of the pieces.
@@ -351,6 +352,7 @@ class Library:
         Raises:
             UsageError: there is no melody, or no such part.
             ItemError: the file cannot be read.
+            MissingExtraError: it is a recording, and onnxruntime or soxr is not installed.
             LibraryError: the library was built before phrases were kept, or with other weights.
         """
         asked = self._asked(melody, "end", part, None, limit)

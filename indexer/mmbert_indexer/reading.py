@@ -15,14 +15,14 @@ import mmbert
 from mmbert.audio.chroma import score_chroma
 from mmbert.audio.listen import Listener
 from mmbert.audio.sounds import default_ear
-from mmbert.errors import ItemError, MissingExtraError
+from mmbert.errors import ItemError, MissingExtraError, UsageError
 from mmbert.items import load_items
 from mmbert.prepare import Prepared, prepare, prepare_heard
 from mmbert.symbolic.melody import voices
 from mmbert.symbolic.phrase_lines import PhraseLines, phrase_lines
 from mmbert.symbolic.score import Score
 from mmbert.symbolic.tune_line import TUNE_NOTE, tune_line
-from mmbert.types import Item, Kind
+from mmbert.types import Item, Kind, Recording
 from mmbert_indexer.scan import FileState, hashed, look
 
 _NO_CHROMA = np.zeros((0, 12), np.uint8)
@@ -76,12 +76,14 @@ class Request:
         known: Numbers of its pieces that have vectors already: they are named, not made ready.
         to_show: The file is an example to search by: its first piece comes with its notes, and none but a recording is
             made ready.
+        as_melody: Of a recording its tune is wanted, as a score in bars, in place of the recording.
     """
 
     state: FileState
     kinds: frozenset[str]
     known: frozenset[int] = frozenset()
     to_show: bool = False
+    as_melody: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,9 @@ def results(request: Request) -> Iterator[Found | SoundPart | ItemError]:
             yield piece
             continue
         known = piece.source.number in request.known
+        if piece.recording is not None and request.as_melody:
+            yield _tune(piece, piece.recording, seconds)
+            continue
         if piece.kind == "recording" and "recording" in request.kinds and not known:
             yield from _heard(piece, seconds)
             continue
@@ -176,8 +181,7 @@ def _heard(item: Item, seconds: float) -> Iterator[Found | SoundPart | ItemError
     except ItemError as e:
         yield e
     except MissingExtraError as e:
-        fault = f"needs {e.subject}, which is not installed"
-        yield ItemError(str(item.source.path), fault, e.hint, code="E_MISSING_EXTRA")
+        yield _missing(str(item.source.path), e)
     except MemoryError:
         raise
     except Exception as e:
@@ -185,6 +189,26 @@ def _heard(item: Item, seconds: float) -> Iterator[Found | SoundPart | ItemError
     else:
         seconds += time.perf_counter() - start
         yield Found(item.source.number, item.kind, ready.item.metadata, ready, seconds, chroma=ready.chroma)
+
+
+def _tune(item: Item, recording: Recording, seconds: float) -> Found | ItemError:
+    """What is hummed, sung or played in a recording, as a score."""
+    from mmbert.retrieval.heard_tune import tune_in_bars
+
+    start, path = time.perf_counter(), str(item.source.path)
+    try:
+        score = tune_in_bars(recording, path)
+    except ItemError as e:
+        return e
+    except UsageError as e:
+        return ItemError(path, e.fault, e.hint, code="E_NO_MELODY")
+    except MissingExtraError as e:
+        return _missing(path, e)
+    except MemoryError:
+        raise
+    except Exception as e:
+        return _mistake(path, "could not be transcribed", e, "decode")
+    return Found(item.source.number, "score", item.metadata, None, seconds + time.perf_counter() - start, score)
 
 
 def _lines(item: Item, to_show: bool) -> tuple[np.ndarray, PhraseLines, np.ndarray] | ItemError:
@@ -217,8 +241,7 @@ def _read(state: FileState) -> Iterator[Item | ItemError]:
             refused.clear()
             yield item
     except MissingExtraError as e:
-        fault = f"needs {e.subject}, which is not installed"
-        refused.append(ItemError(state.path, fault, e.hint, code="E_MISSING_EXTRA"))
+        refused.append(_missing(state.path, e))
     except MemoryError:
         raise
     except Exception as e:
@@ -228,6 +251,10 @@ def _read(state: FileState) -> Iterator[Item | ItemError]:
         if changed or now.sha256 != state.sha256:
             raise FileChanged(now)
     yield from refused
+
+
+def _missing(path: str, error: MissingExtraError) -> ItemError:
+    return ItemError(path, f"needs {error.subject}, which is not installed", error.hint, code="E_MISSING_EXTRA")
 
 
 def _mistake(path: str, what: str, error: Exception, stage: str) -> ItemError:

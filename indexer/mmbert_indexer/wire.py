@@ -52,7 +52,7 @@ class BadFrame(Exception):
 
 def request_line(request: Request) -> bytes:
     """A request as one line of JSON. ASCII, so that a file name of any bytes can be written."""
-    head: dict[str, Any] = {"state": asdict(request.state), "to_show": request.to_show}
+    head: dict[str, Any] = {"state": asdict(request.state), "to_show": request.to_show, "as_melody": request.as_melody}
     head |= {"kinds": sorted(request.kinds), "known": sorted(request.known)}
     return json.dumps(head).encode("ascii") + b"\n"
 
@@ -60,7 +60,8 @@ def request_line(request: Request) -> bytes:
 def read_request(line: bytes) -> Request:
     """Inverse of :func:`request_line`."""
     head = json.loads(line)
-    return Request(FileState(**head["state"]), frozenset(head["kinds"]), frozenset(head["known"]), head["to_show"])
+    kinds, known = frozenset(head["kinds"]), frozenset(head["known"])
+    return Request(FileState(**head["state"]), kinds, known, head["to_show"], head["as_melody"])
 
 
 Message = Found | SoundPart | ItemError | FileChanged | OSError

@@ -30,6 +30,7 @@ _BEGINS, _SOUNDS = 0.5, 0.3  # from which a note begins, and goes on to sound
 _PATIENCE = 11  # frames below that before a note has ended
 _SHORTEST = 11  # frames of a note, 128 ms
 _SLACK = 48  # ticks by which notes of one stroke may begin apart
+_OVERTONES = (24, 28, 31, 34, 36)  # semitones above a note: the fourth to the eighth
 _TICKS_A_SECOND = 960  # 480 a quarter, at 120 quarters a minute
 _INPUT, _NOTES, _ONSETS = "serving_default_input_2:0", "StatefulPartitionedCall:1", "StatefulPartitionedCall:2"
 _HINT = "Install mmbert again: the file is part of it"
@@ -60,15 +61,17 @@ def transcribe(recording: Recording) -> Score:
 
 
 def leading(score: Score) -> Score:
-    """A transcription without its weak notes: those that begin while one of more than twice their strength sounds.
+    """A transcription without its weak notes: those that begin while one of more than twice their strength sounds, or,
+    of notes on whose fourth to eighth overtone they lie, one and a half times.
 
     They are overtones more often than not. What is left is the tune where one is sung or played alone.
     """
     onset, strength = score.notes["onset"], score.notes["velocity"].astype(np.int64)
-    end = onset + score.notes["duration"]
+    end, pitch = onset + score.notes["duration"], score.notes["pitch"].astype(np.int64)
     together = (onset[None] <= onset[:, None] + _SLACK) & (end[None] > onset[:, None])
-    loudest = np.where(together, strength[None], 0).max(axis=1, initial=0)
-    return score.with_notes(score.notes[2 * strength >= loudest])
+    on_overtone = np.isin(pitch[:, None] - pitch[None], _OVERTONES)
+    weak = 2 * strength[:, None] < np.where(on_overtone, 4 / 3, 1) * strength[None]
+    return score.with_notes(score.notes[~(together & weak).any(axis=1)])
 
 
 def _posteriors(recording: Recording) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from mmbert.retrieval.suggestions import Suggestions
 
 LibraryArgument = Annotated[Path, typer.Argument(help="The library's folder.")]
-MelodyArgument = Annotated[Path, typer.Argument(help="A file of notes: MIDI, MusicXML or ABC; its first piece.")]
+MelodyArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="A file of notes (MIDI, MusicXML or ABC; its first piece), or a recording of one voice: hummed, sung, "
+        "played. What is heard is set in bars of 4/4 or 6/8."
+    ),
+]
 LimitOption = Annotated[int, typer.Option(min=1, help="Hits; a piece has one, its best phrase.")]
 PartOption = Annotated[
     str | None, typer.Option(help="The part that is the melody: its name, or its number from 1. Found by rule without.")

@@ -10,6 +10,7 @@ import numpy as np
 
 from mmbert.errors import UsageError
 from mmbert.retrieval.example import Like, read_item
+from mmbert.retrieval.heard_tune import tune_in_bars
 from mmbert.retrieval.phrase_index import MOST_STRETCH, PhraseIndex
 from mmbert.symbolic.facets import is_free_time
 from mmbert.symbolic.keys import KeyEstimate, estimate_key
@@ -21,7 +22,7 @@ from mmbert.types import Answer
 
 LEAST = 4  # notes of the bars that are asked about
 _LONGEST_NAME = 40  # of a part, in a sentence
-_NOTHING = "A phrase is found by its notes: give MIDI, MusicXML or ABC"
+_NOTHING = "A phrase is found by its notes: give MIDI, MusicXML, ABC or a recording of a tune"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,7 @@ class AskedMelody:
     Attributes:
         name: Of the file, as given.
         uid: Of the piece that it was read from; None of a score.
+        heard: Whether it was heard in a recording, so that its metre, tempo and bar lines are guessed.
         line: The whole melody, one part; tempo, metre and key are those of the file.
         part: Name of the part that it was read from; empty where it has none.
         rule: How it was found (:class:`mmbert.symbolic.melody.Voices`).
@@ -46,6 +48,7 @@ class AskedMelody:
 
     name: str
     uid: str | None
+    heard: bool
     line: Score
     part: str
     rule: str
@@ -83,6 +86,7 @@ class AskedMelody:
         return {
             "part": self.part,
             "rule": self.rule,
+            "heard": self.heard,
             "start_bar": self.start_bar,
             "end_bar": self.end_bar,
             "notes": len(self.phrase.melody),
@@ -96,7 +100,8 @@ class AskedMelody:
 def read_melody(
     like: Like | Score, wanted: Literal["end", "start"], part: str | int | None = None, bar: int | None = None
 ) -> AskedMelody:
-    """The melody of a file (of its first piece), an item or a score, and its last or first four full bars.
+    """The melody of a file (of its first piece), an item or a score, and its last or first four full bars. Of a
+    recording it is what is hummed, sung or played in it.
 
     A melody of fewer bars in the last metre is asked about with what there is: its end stays at the end of the four
     bars (``end``), its start at their start (``start``).
@@ -110,8 +115,9 @@ def read_melody(
     Raises:
         UsageError: there is no such file, part or bar, or nothing in it is a melody.
         ItemError: it cannot be read.
+        MissingExtraError: it is a recording, and onnxruntime or soxr is not installed.
     """
-    score, name, uid = _score_of(like)
+    score, name, uid, heard = _score_of(like)
     pitched = score.notes[~score.notes["is_drum"]]
     if not len(pitched):
         fault = "holds drums alone" if len(score.notes) else "holds no notes"
@@ -155,18 +161,20 @@ def read_melody(
     of_part = score.parts[int(found.melody["part"][0])]
     line, behind = _alone(score, found, key, of_part), int(lines[ends])
     return AskedMelody(
-        name, uid, line, of_part.name, found.rule, begin, behind, first, last, metre, bpm, key, phrase
+        name, uid, heard, line, of_part.name, found.rule, begin, behind, first, last, metre, bpm, key, phrase
     )  # fmt: skip
 
 
-def _score_of(like: Like | Score) -> tuple[Score, str, str | None]:
+def _score_of(like: Like | Score) -> tuple[Score, str, str | None, bool]:
     if isinstance(like, Score):
-        return like, "melody", None
+        return like, "melody", None, False
     item = read_item(like)
     name = str(item.source.path)
+    if item.recording is not None:
+        return tune_in_bars(item.recording, name), name, item.uid, True
     if item.score is None:
         raise UsageError(name, f"is a {item.kind}", _NOTHING)
-    return item.score, name, item.uid
+    return item.score, name, item.uid, False
 
 
 def _part(score: Score, wanted: str | int, name: str) -> int:
@@ -282,6 +290,9 @@ def _cropped(score: Score, begin: int, end: int) -> Score:
 def notice(melody: AskedMelody, task: Task, answer: Answer, index: PhraseIndex) -> str:
     """What a person should know of how a melody was read, and why nothing was found; may be empty."""
     said = []
+    if melody.heard:
+        tempo = "" if melody.bpm is None else f" at {melody.bpm:.0f} bpm"
+        said.append(f"Heard as {'{}/{}'.format(*melody.metre)}{tempo}, the first note on a bar line")
     if melody.rule == "skyline":
         said.append(f"No part is one line: the highest notes of {_of_part(melody)} were taken as the melody")
     if melody.bars < WINDOW_BARS:

@@ -181,7 +181,7 @@ def _nothing_fits(
     conditions = [c for c, one in zip(query.conditions, said, strict=True) if one]
     fitting = evidence.fitting[np.array(said, dtype=bool)]
     if evidence.heard is not None:
-        fitting = fitting | np.array([perhaps(generation, c) for c in conditions]).reshape(fitting.shape)
+        fitting = fitting | np.array([perhaps(generation, c) for c in conditions], bool).reshape(fitting.shape)
     known = answered(conditions, fitting[:, keep], words)
     if known is not None:
         return not known

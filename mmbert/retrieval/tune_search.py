@@ -11,14 +11,14 @@ from mmbert.errors import UsageError
 from mmbert.retrieval.calibrate import shares_beaten
 from mmbert.retrieval.conditions import allowed, lies_in
 from mmbert.retrieval.example import Like, read_item
+from mmbert.retrieval.heard_tune import heard_tune
 from mmbert.retrieval.hits import hit_of
 from mmbert.retrieval.intervals import apart
 from mmbert.retrieval.tune_find import Found, find
 from mmbert.retrieval.tune_index import Tune, TuneIndex
 from mmbert.retrieval.versions import fold_versions
-from mmbert.symbolic.score import Score
 from mmbert.symbolic.tune_line import tune_line
-from mmbert.types import Answer, Condition, Facets, Place, Query, Recording, TuneHit
+from mmbert.types import Answer, Condition, Facets, Place, Query, TuneHit
 
 if TYPE_CHECKING:
     from mmbert.store import Generation
@@ -39,21 +39,14 @@ def read_tune(like: Like) -> Tune:
     name = str(item.source.path)
     if item.score is None and item.recording is None:
         raise UsageError(name, f"is a {item.kind}", "A tune is found by its notes: give a score or a recording")
-    score = item.score if item.score is not None else _heard(item.recording)
+    score = item.score if item.recording is None else heard_tune(item.recording)
+    assert score is not None
     line = tune_line(score)
     if not len(line):
         drums = len(score.notes) and score.notes["is_drum"].all()
         fault = "holds drums alone" if drums else "holds no melody"
         raise UsageError(name, fault, "A tune needs notes with a pitch")
     return checked_tune(Tune.of(line), name)
-
-
-def _heard(recording: Recording | None) -> Score:
-    """The tune that is sung or played in a recording."""
-    from mmbert.audio.transcribe import leading, transcribe
-
-    assert recording is not None
-    return leading(transcribe(recording))
 
 
 def checked_tune(tune: Tune, name: str = "notes") -> Tune:

@@ -110,6 +110,10 @@ def test_what_was_heard_is_not_rendered_again(tmp_path, monkeypatch):
     assert rendered_now == ["work-0", "work-1", "work-2"]
     assert [f.shape for f in frames] == [(8, 12)] * 3
     assert [len(o) for o in onsets] == [300] * 3
+    assert not list(tmp_path.glob("notes-*"))  # they are dear, and nobody asked
+    assert [n.dtype.names[:3] for n in hear(excerpts, scores, tmp_path, "notes")] == [
+        ("onset", "duration", "pitch")
+    ] * 3
     damaged = next(tmp_path.glob("chroma-*/*.npy"))
     damaged.write_bytes(b"")
     with pytest.raises(DataError, match="Delete it"):

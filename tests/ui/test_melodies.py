@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 
 import mmbert_ui.page as page
 import numpy as np
@@ -15,6 +16,8 @@ from mmbert_ui.state import PageState
 
 from mmbert.items import load_items, write_midi
 from mmbert.symbolic.score import Part, Score
+from tests.mmbert.retrieval.test_heard_tune import RATE, REEL
+from tests.mmbert.retrieval.test_heard_tune import played as sound
 from tests.ui.conftest import HOSTILE, melody
 from tests.ui.suggested import suggested
 
@@ -180,6 +183,21 @@ def test_only_what_was_uploaded_here_is_taken_in(client, path):
     view = client.post("/melody/file", json={"path": path}).json()
     assert view["state"] == "error"
     assert "root:" not in json.dumps(view)
+
+
+def test_a_recording_of_a_tune_is_read_as_notes(client):
+    soundfile = pytest.importorskip("soundfile")
+    pytest.importorskip("onnxruntime")
+    hum, noise = BytesIO(), BytesIO()
+    soundfile.write(hum, sound(REEL), RATE, format="WAV")
+    soundfile.write(noise, np.random.default_rng(0).normal(0, 0.1, 6 * RATE), RATE, format="WAV")
+    view = drop(client, "hum.wav", hum.getvalue())
+    assert (view["state"], view["name"]) == ("file", "hum.wav")
+    assert [part["notes"] for part in view["parts"]] == [26]
+    melody = ask(client, "complete", like=view["id"])["melody"]
+    assert "4/4" in json.dumps(melody["facts"])
+    view = drop(client, "noise.wav", noise.getvalue())
+    assert view["title"].startswith("noise.wav: holds no notes that can be heard")
 
 
 def test_a_file_that_is_no_music_is_refused_in_words(client):

@@ -56,9 +56,10 @@ def add_melody_routes(app: FastAPI, site: Site, folder: Callable[[], Path]) -> N
 
 
 def file_view(site: Site, folder: Path, body: bytes) -> dict[str, Any]:
-    """``{id, name, parts}`` of a file that was stored, which is deleted there; or an error in words."""
+    """``{id, name, parts}`` of a file that was stored, which is deleted there; or an error in words. Of a
+    recording the part is its tune."""
     try:
-        upload = taken_in(site.uploads, folder, parsed(Stored, body).path)
+        upload = taken_in(site.uploads, folder, parsed(Stored, body).path, as_melody=True)
     except MmbertError as e:
         return error_words_of(site.outside(e))
     return {"state": "file", "id": upload.id, "name": upload.name, "parts": parts_of(upload.item)}

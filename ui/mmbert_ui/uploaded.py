@@ -8,13 +8,14 @@ from mmbert.errors import UsageError
 from mmbert_ui.uploads import Upload, Uploads
 
 
-def taken_in(uploads: Uploads, folder: Path, path: str | None) -> Upload:
+def taken_in(uploads: Uploads, folder: Path, path: str | None, *, as_melody: bool = False) -> Upload:
     """Read a file that Gradio stored, and delete it there.
 
     Args:
         uploads: Where what was read is kept.
         folder: The one that Gradio stores in.
         path: As Gradio's upload route answered, or as anybody says that it did.
+        as_melody: Of a recording its tune is wanted, as a score in bars.
 
     Raises:
         UsageError: the path is none of an uploaded file.
@@ -27,6 +28,6 @@ def taken_in(uploads: Uploads, folder: Path, path: str | None) -> Upload:
     if not stored.is_relative_to(folder.resolve()) or not stored.is_file():
         raise UsageError("The file", "was not uploaded here", "Choose it again")
     try:
-        return uploads.add(stored, stored.name)
+        return uploads.add(stored, stored.name, as_melody=as_melody)
     finally:
         stored.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """Files that a person drops: read in a process of their own, kept in memory for a while, deleted from disk at once.
 
-Of a recording what was heard is kept, and how loud it is over its length, not its sound.
+Of a recording what was heard is kept, and how loud it is over its length, not its sound; where it is dropped as a
+melody, the notes of its tune alone.
 
 A damaged or hostile file may hang a parser, eat memory or end the process. All three end a reading process of
 :mod:`mmbert_indexer.workers`, not the page, and the person is told which; what that process sends is data, never code.
@@ -103,8 +104,13 @@ class Uploads:
 
         threading.Thread(target=start, name="warm-uploads", daemon=True).start()
 
-    def add(self, path: Path, name: str) -> Upload:
+    def add(self, path: Path, name: str, *, as_melody: bool = False) -> Upload:
         """Read a file.
+
+        Args:
+            path: Where it lies.
+            name: What the person calls it.
+            as_melody: Of a recording its tune is wanted, as a score in bars.
 
         Raises:
             ItemError: naming the file as the person calls it, the fault and a remedy.
@@ -119,7 +125,7 @@ class Uploads:
             raise BusyError(name, "has to wait: others are being read", "Drop it again in a moment")
         try:
             with self._turn:
-                upload = replace(self._read(path), name=name)
+                upload = replace(self._read(path, as_melody), name=name)
         except ItemError as e:
             raise ItemError(name, e.fault, e.hint, code=e.code, stage=e.stage) from None
         finally:
@@ -164,10 +170,11 @@ class Uploads:
             self._forget()
             self._set_timer()
 
-    def _read(self, path: Path) -> Upload:
+    def _read(self, path: Path, as_melody: bool = False) -> Upload:
         """The first piece and how many there are; of a book that takes too long, how many were counted."""
         state, until = hashed(look(str(path))), time.monotonic() + COUNT_SECONDS
-        _, results = next(self._pool.read([Request(state, frozenset({"recording"}), to_show=True)]))
+        request = Request(state, frozenset({"recording"}), to_show=True, as_melody=as_melody)
+        _, results = next(self._pool.read([request]))
         first: Item | None = None
         heard: _Hearing | None = None
         pieces, faults = 0, list[ItemError]()

@@ -13,6 +13,7 @@ from mmbert.symbolic.score import Part, Score
 
 from ..conftest import WordEmbedder
 from ..retrieval.test_complete import piece
+from ..retrieval.test_heard_tune import RATE, played
 from ..symbolic.test_phrases import TICKS, note, tune
 from .test_commands import answer_of, run
 
@@ -107,7 +108,7 @@ def test_the_best_is_exported_with_the_whole_melody(capsys, folder, tmp_path, co
         ("three.mid", "holds 3 notes. Give a melody of at least 4 notes"),
         ("sparse.mid", "No four bars of one metre hold 4 of its melody: are its bar lines right?"),
         ("empty.mid", "is empty"), ("junk.mid", "does not begin as a MIDI file does"),
-        ("words.txt", "is a text. A phrase is found by its notes: give MIDI, MusicXML or ABC"),
+        ("words.txt", "is a text. A phrase is found by its notes: give MIDI, MusicXML, ABC or a rec"),
         ("free.mid", "was played without regard to its bar lines. Record it to a click"),
         ("nowhere.mid", "is neither a file"),
     ],
@@ -143,6 +144,22 @@ def test_every_format_is_read(capsys, folder, name):
     code, out, err = run(capsys, "complete", folder / "library", data / name, "--json")
     assert (code, err) == (0, "")
     assert answer_of(out)["melody"]["notes"] >= 4
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_recording_of_a_tune_is_a_melody(capsys, folder, tmp_path, command):
+    soundfile = pytest.importorskip("soundfile")
+    pytest.importorskip("onnxruntime")
+    soundfile.write(tmp_path / "hum.wav", played(piece(0)), RATE)
+    to = tmp_path / "both.mid"
+    code, out, err = run(capsys, command, folder / "library", tmp_path / "hum.wav", "--export", to, "--json")
+    answer = answer_of(out)
+    assert (code, err) == (0, "")
+    assert answer["melody"]["heard"]
+    assert answer["notice"].startswith("Heard as 4/4 at ")
+    assert answer["hits"]
+    (item,) = load_items(to)
+    assert item.score.parts[0].name == "melody"
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,16 @@ task (it is the candidate's own notes, clean and steady), so harder rows stand b
 performances (ASAP) among their scores, another setting of a folk tune (both research data, SOURCES.md: evaluated with,
 never trained on), other keys, noise in a room.
 
+Three ways are compared and fused: the sequence of chroma, its vectors, and the notes that are heard
+(:mod:`mmbert_training.evaluate.fused_rows`). Shorter questions leave room for a fusion to be of use.
+
 ``--split validation`` renders with the fonts of training: by that alone anything is chosen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +29,9 @@ from mmbert.retrieval.chroma_match import ROTATIONS, ChromaIndex
 from mmbert.symbolic.score import Score
 from mmbert_training.evaluate import two_fonts
 from mmbert_training.evaluate.candidates import TUNES
+from mmbert_training.evaluate.fused_rows import fused, transcribed, tried
 from mmbert_training.evaluate.rendered import SECONDS, Excerpt, Split, draw, draw_all, hear, one_a_cluster, scores_of
-from mmbert_training.evaluate.tables import figures
+from mmbert_training.evaluate.tables import differences, figures
 from mmbert_training.evaluate.tonal_rows import by_passage_vector, by_vector, by_whole_vector
 from mmbert_training.evaluate.versions import tunes
 from mmbert_training.manifest import load_works
@@ -49,6 +53,7 @@ class Questions:
         index: Of the candidates.
         target: int64 [questions].
         works: Of each question its work cluster.
+        notes: What is transcribed of each, ``score.NOTE`` [n], 960 ticks a second; of the set ``works`` alone.
     """
 
     name: str
@@ -58,6 +63,14 @@ class Questions:
     index: ChromaIndex
     target: np.ndarray
     works: tuple[str, ...]
+    notes: tuple[np.ndarray, ...] = ()
+    _scores: dict[Any, np.ndarray] = field(default_factory=dict, repr=False)
+
+    def scores(self, by: Callable[[Questions], np.ndarray]) -> np.ndarray:
+        """What one way to answer says: rows that share it, or are made of it, search once."""
+        if by not in self._scores:
+            self._scores[by] = by(self)
+        return self._scores[by]
 
 
 def run(
@@ -84,17 +97,19 @@ def run(
     rows: list[dict[str, Any]] = []
     for asked in _sets(data, split, queries, work):
         found |= {f"n_queries_{asked.name}": len(asked.excerpts), f"n_candidates_{asked.name}": len(asked.candidates)}
-        scores: dict[Any, np.ndarray] = {}  # rows that differ in what is right search once
+        ranked: dict[str, Standing] = {}
         for row in ROWS[asked.name]:
-            if row.score not in scores:
-                scores[row.score] = row.score(asked)
-            where, works = row.ranked(asked, scores[row.score])
+            where, works = row.ranked(asked, asked.scores(row.score))
+            ranked[row.name] = where
             values = figures(where, works)
             rows.append({"set": asked.name, "row": row.name, "queries": len(where), **values})
             if row.key:
                 found |= {f"{cut.replace('@', '')}_{row.key}": values[cut] for cut in ("r@1", "r@10", "mrr")}
         if asked.name == "works":
-            found["checks"] = checks(scores[_SEQUENCE.score], asked.target)
+            found["checks"] = checks(asked.scores(_SEQUENCE.score), asked.target)
+            found["differences_of_mrr"] = differences(ranked, asked.works, COMPARED)
+            if split == "validation":
+                found["fusions"] = tried(asked, [WAYS[s] for s in LENGTHS])
     most = min(queries or two_fonts.MOST, two_fonts.MOST)
     keys, fonts = two_fonts.rows(data, Embedder.from_pretrained(weights), split, work, most)
     return {**found, **keys, "rows": rows, "two_fonts": fonts}
@@ -147,6 +162,11 @@ class Row:
         return standing(scores, np.roll(target, 1) if self.shuffled else target), asked.works
 
 
+def _of(seconds: int) -> str:
+    """The end of a key."""
+    return "_unseen_font" if seconds == LENGTHS[0] else f"_{seconds}s_unseen_font"
+
+
 def by_nothing(asked: Questions) -> np.ndarray:
     """Chance."""
     return np.zeros((len(asked.excerpts), len(asked.candidates)))
@@ -191,10 +211,15 @@ def _found(index: ChromaIndex, sequences: Sequence[np.ndarray], rotations: Seque
     return rows
 
 
-_SEQUENCE = Row("chroma sequence, 30 s", by_sequence(), "audio_to_score_chroma_unseen_font")
+WAYS = {s: (by_sequence(s), by_vector(s), transcribed(s, _found)) for s in LENGTHS}
+"""Ways to answer that are fused, by seconds of a question."""
+_SEQUENCE = Row("chroma sequence, 30 s", WAYS[30][0], "audio_to_score_chroma_unseen_font")
 _ANY_KEY = Row("chroma sequence, 30 s, twelve rotations", by_sequence(rotations=ROTATIONS))
-_VECTOR = Row("vectors of windows, 30 s", by_vector(SECONDS), "audio_to_score_vector_unseen_font")
+_VECTOR = Row("vectors of windows, 30 s", WAYS[30][1], "audio_to_score_vector_unseen_font")
 _VECTOR_ANY_KEY = Row("vectors of windows, twelve rotations", by_vector(SECONDS, ROTATIONS))
+_TRANSCRIBED = {s: Row(f"transcription, {s} s", WAYS[s][2], f"audio_to_score_transcription{_of(s)}") for s in LENGTHS}
+_FUSED = {s: Row(f"fused, {s} s", fused(*WAYS[s]), f"audio_to_score_fused{_of(s)}") for s in LENGTHS}
+COMPARED = tuple((f"{way}, {s} s", f"chroma sequence, {s} s") for s in LENGTHS for way in ("fused", "transcription"))
 _CHANCE = Row("chance", by_nothing)
 _HISTOGRAM = Row("chroma histogram", by_histogram)
 ROWS: dict[str, tuple[Row, ...]] = {
@@ -203,14 +228,14 @@ ROWS: dict[str, tuple[Row, ...]] = {
         replace(_SEQUENCE, name="chroma sequence, 30 s, shuffled gold", key="", shuffled=True),
         replace(_HISTOGRAM, key="audio_to_score_histogram_unseen_font"),
         _SEQUENCE,
-        *(
-            Row(f"chroma sequence, {s} s", by_sequence(s), f"audio_to_score_chroma_{s}s_unseen_font")
-            for s in LENGTHS[1:]
-        ),
+        *(Row(f"chroma sequence, {s} s", WAYS[s][0], f"audio_to_score_chroma{_of(s)}") for s in LENGTHS[1:]),
         Row("score to audio, chroma sequence", by_passage, "score_to_audio_unseen_font", swapped=True),
         _VECTOR,
         replace(_VECTOR, name="vectors of windows, 30 s, shuffled gold", key="", shuffled=True),
-        *(Row(f"vectors of windows, {s} s", by_vector(s)) for s in LENGTHS[1:]),
+        *(Row(f"vectors of windows, {s} s", WAYS[s][1], f"audio_to_score_vector{_of(s)}") for s in LENGTHS[1:]),
+        *_TRANSCRIBED.values(),
+        replace(_TRANSCRIBED[30], name="transcription, 30 s, shuffled gold", key="", shuffled=True),
+        *_FUSED.values(),
         Row("one vector a score, 30 s", by_whole_vector),
         Row("score to audio, vectors", by_passage_vector(SECONDS), "score_to_audio_vector_unseen_font", swapped=True),
     ),
@@ -220,13 +245,17 @@ ROWS: dict[str, tuple[Row, ...]] = {
         replace(_VECTOR, key="audio_to_score_vector_noisy"),
         *(Row(f"chroma sequence, {s} s", by_sequence(s), f"audio_to_score_noisy_{s}s") for s in LENGTHS[1:]),
     ),
-    "transposed": (replace(_SEQUENCE, key=""), replace(_ANY_KEY, key="audio_to_score_transposed"), _VECTOR_ANY_KEY),
+    "transposed": (
+        replace(_SEQUENCE, key=""),
+        replace(_ANY_KEY, key="audio_to_score_transposed"),
+        replace(_VECTOR_ANY_KEY, key="audio_to_score_vector_transposed"),
+    ),
     "performances": (
         _CHANCE,
         _HISTOGRAM,
         replace(_SEQUENCE, key="audio_to_score_performance"),
         _ANY_KEY,
-        replace(_VECTOR, key=""),
+        replace(_VECTOR, key="audio_to_score_vector_performance"),
     ),
     "settings": (_CHANCE, _HISTOGRAM, replace(_SEQUENCE, key="audio_to_score_another_edition"), _ANY_KEY),
 }
@@ -248,10 +277,12 @@ def _sets(data: Path | None, split: Split, queries: int | None, work: Path) -> I
     """The sets, each made when its turn comes."""
 
     def asked(name: str, excerpts: Sequence[Excerpt], played: Mapping[str, _Played]) -> Questions:
-        heard = hear(excerpts, {i: p.score for i, p in played.items()}, work)
+        scores = {i: p.score for i, p in played.items()}
+        notes = hear(excerpts, scores, work, "notes") if name == "works" else []
+        heard = hear(excerpts, scores, work)
         target = np.array([played[e.work].target for e in excerpts])
         works = tuple(played[e.work].cluster for e in excerpts)
-        return Questions(name, tuple(excerpts), tuple(heard), candidates, index, target, works)
+        return Questions(name, tuple(excerpts), tuple(heard), candidates, index, target, works, tuple(notes))
 
     harder = min(queries or HARDER, HARDER)
     works = scores_of(one_a_cluster(w for w in load_works(data) if w.split == split))

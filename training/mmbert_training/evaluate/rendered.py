@@ -19,9 +19,11 @@ import numpy as np
 from mmbert.audio.chroma import Chroma
 from mmbert.audio.mel import LogMel
 from mmbert.audio.tempo import Onsets
+from mmbert.audio.transcribe import transcribe
 from mmbert.console import progress, warn
 from mmbert.errors import DataError, ItemError
 from mmbert.symbolic.score import Score
+from mmbert.types import Recording
 from mmbert_training import manifest
 from mmbert_training.evaluate.candidates import shuffled
 from mmbert_training.evaluate.queries import seed_of
@@ -172,10 +174,17 @@ def _ear() -> Mn04:
     return Mn04.load()
 
 
+def notes_of(sound: np.ndarray) -> np.ndarray:
+    """The notes that Basic Pitch hears in sound at ``RATE``, ``score.NOTE`` [n], 960 ticks a second."""
+    return transcribe(Recording(RATE, lambda: iter([sound]))).notes
+
+
 HEARD: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "chroma": chroma_of, "onsets": onsets_of, "states": states_of,
+    "chroma": chroma_of, "onsets": onsets_of, "states": states_of, "notes": notes_of,
 }  # fmt: skip
 """What is kept of a rendering."""
+ASKED_FOR = ("notes",)
+"""What is kept only where it is asked for: it takes as long as all else together."""
 
 
 def hear(
@@ -192,7 +201,8 @@ def hear(
     Raises:
         DataError: where there is no FluidSynth or font.
     """
-    folders = [(work / f"{name}-{_version(name)}", hears) for name, hears in HEARD.items()]
+    made = [name for name in HEARD if name == kept or name not in ASKED_FOR]
+    folders = [(work / f"{name}-{_version(name)}", HEARD[name]) for name in made]
     for folder, _ in folders:
         folder.mkdir(parents=True, exist_ok=True)
     here = work / f"{kept}-{_version(kept)}"
@@ -203,7 +213,9 @@ def hear(
             path = here / f"{name}.npy"
             if not path.is_file():
                 sound = sound_of(excerpt, scores[excerpt.work])
-                for folder, hears in folders:  # all of it at once: to render takes longest
+                for folder, hears in folders:  # all that is missing at once: to render takes longest
+                    if (folder / f"{name}.npy").is_file():
+                        continue
                     np.save(folder / f"{name}.part.npy", hears(sound))
                     (folder / f"{name}.part.npy").rename(folder / f"{name}.npy")
             try:

@@ -2,8 +2,10 @@
 
 A question is two to five facts in known wording that are true of what sounds (bars, length and names are not facts of
 an excerpt). Many renderings fit as well as the one that it was written for, so the row to compare with is the oracle,
-which counts the true facts. ``labels`` are the named sounds that words speak of (``retrieval.sound_words``); ``score``
-asks the vectors of the scores, which no recording states: a reader who knew each recording's score.
+which counts the true facts. In JSON ``mrr_text_to_audio_rendered`` is what a search compares: the recording stream with
+the instruments that are heard. On the same questions ``mrr_text_to_audio_labels`` has the named sounds that words speak
+of (``retrieval.sound_words``) alone, and ``mrr_text_to_audio_score_route`` the vectors of the scores, which no
+recording states: a reader who knew each recording's score.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from mmbert_training.recordings import padded
 from mmbert_training.rendering import HELD_OUT, TRAIN, excerpt
 from mmbert_training.sound_pack import heard_facets
 
-KEYS = {"recording with facts heard": "rendered", "labels": "rendered_labels", "score": "score_route"}
+KEYS = {"recording with facts heard": "rendered", "labels": "labels", "score": "score_route"}
 """Rows to what stands behind ``mrr_text_to_audio_`` in JSON: what a search compares, and two rows beside it."""
 
 

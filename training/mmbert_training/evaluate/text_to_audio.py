@@ -1,5 +1,8 @@
 """Finding recordings by words: the captions of 30 open clips, of which each is the answer to its own.
 
+In JSON, ``r1_clips``, ``r5_clips``, ``r10_clips`` and ``mrr_clips`` are of these clips; every ``mrr_text_to_audio_…``
+is of renderings of works (:mod:`mmbert_training.evaluate.rendered_words`).
+
 Nothing is chosen on these clips: what there was to choose was chosen on the development sounds
 (``evaluate.sound_settings``). Every row is a function of the bench, so that others can stand beside these.
 """
@@ -140,7 +143,7 @@ def table(scores: Mapping[str, np.ndarray]) -> dict[str, Any]:
         rows.append({"row": name, **{key: str(interval) for key, interval in intervals.items()}})
     best = ranked["chosen"]
     figures = {f"r{k}_clips": float(best.recall_at(k).mean()) for k in CUTS}
-    figures["mrr_text_to_audio_labels"] = float(best.reciprocal_rank().mean())
+    figures["mrr_clips"] = float(best.reciprocal_rank().mean())
     return {**figures, "rows": rows, "differences_of_mrr": differences(ranked, works, _COMPARED)}
 
 

@@ -11,7 +11,7 @@ import { Roll } from "./roll.js";
 
 const CODES = ["KeyA", "KeyW", "KeyS", "KeyE", "KeyD", "KeyF", "KeyT", "KeyG", "KeyY", "KeyH", "KeyU", "KeyJ", "KeyK", "KeyO", "KeyL", "KeyP", "Semicolon"];
 const TYPING = /^(INPUT|TEXTAREA|SELECT)$/;
-const ACCEPT = ".mid,.midi,.kar,.rmi,.musicxml,.xml,.mxl,.abc";
+const ACCEPT = ".mid,.midi,.kar,.rmi,.musicxml,.xml,.mxl,.abc,.wav,.flac,.ogg,.oga,.opus,.mp3,.aif,.aiff";
 const ID = "mm-played";
 
 let count = 0;
@@ -165,7 +165,8 @@ export class MelodyInput {
 
   async take(file) {
     this.begun();
-    const { max_bytes: most } = await getJson("/settings.json").catch(() => ({}));
+    const { max_bytes: usual, max_recording_bytes: ofSound, recordings = [] } = await getJson("/settings.json").catch(() => ({}));
+    const most = recordings.some((suffix) => file.name.toLowerCase().endsWith(suffix)) ? ofSound : usual;
     const wrong = await melody.take(file, this.task, most);
     if (wrong) this.failed(wrong);
   }
