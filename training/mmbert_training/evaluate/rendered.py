@@ -176,7 +176,19 @@ def _ear() -> Mn04:
 
 def notes_of(sound: np.ndarray) -> np.ndarray:
     """The notes that Basic Pitch hears in sound at ``RATE``, ``score.NOTE`` [n], 960 ticks a second."""
-    return transcribe(Recording(RATE, lambda: iter([sound]))).notes
+    return transcribe(Recording(RATE, lambda: _Rendered(sound))).notes
+
+
+class _Rendered:
+    """Sound that is there as a whole."""
+
+    truncated = ""
+
+    def __init__(self, sound: np.ndarray) -> None:
+        self._sound = sound
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        yield self._sound
 
 
 HEARD: dict[str, Callable[[np.ndarray], np.ndarray]] = {
