@@ -59,7 +59,7 @@ def test_a_folder_that_is_none(encoders, tmp_path):
         load_encoder(tmp_path)
     save_encoder(encoders["vggish"], tmp_path)
     stated = json.loads((tmp_path / "config.json").read_text())
-    for change in ({"encoder": "whisper"}, {"width": 64}, {"widht": 128}):
+    for change in ({"encoder": "whisper"}, {"width": 64}, {"depth": 128}):
         (tmp_path / "config.json").write_text(json.dumps(stated | change))
         with pytest.raises(WeightsError):
             load_encoder(tmp_path)

@@ -146,7 +146,7 @@ class _Probe(nn.Module):
         self.net = nn.Sequential(nn.Linear(width, _HIDDEN), nn.ReLU(), nn.Dropout(_DROPOUT), nn.Linear(_HIDDEN, n))
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.net(torch.einsum("l,nld->nd", self.weights.softmax(0), features))
+        return self.net(torch.einsum("l,nlw->nw", self.weights.softmax(0), features))
 
 
 def _main(
