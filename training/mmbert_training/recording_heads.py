@@ -14,9 +14,9 @@ from mmbert.prepare import STATE
 class RecordingHeads(nn.Module):
     """Heads over vectors and seconds of recordings.
 
-    ``sounds`` tells how many standard deviations each of the 527 sounds stands out, from a unit vector; ``hidden``
-    stands where a second is hidden; ``second`` tells mn04's state of it; the critics compare a vector with the score's
-    and with a caption's.
+    ``sounds`` tells how many standard deviations each of the 527 sounds stands out, from a vector of length sqrt(d);
+    ``hidden`` stands where a second is hidden; ``second`` tells mn04's state of it; the critics compare a vector with
+    the score's and with a caption's.
 
     Args:
         config: Sizes of the model.

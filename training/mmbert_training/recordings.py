@@ -310,7 +310,8 @@ class Teacher:
 
     def _named(self, vectors: Tensor, true: Tensor) -> Tensor:
         """Classification of named sounds, float [n, 527] in 0-1, from unit vectors [n, d]."""
-        logits = self.encoder.mean + self.encoder.deviation * self.heads.sounds(vectors)
+        wide = vectors * vectors.shape[1] ** 0.5  # numbers about 1: a few steps move a linear head by too little else
+        logits = self.encoder.mean + self.encoder.deviation * self.heads.sounds(wide)
         return facts_loss(logits, true, torch.ones_like(true, dtype=torch.bool))
 
     def _masked(self, runs: Sequence[np.ndarray]) -> Tensor:
