@@ -42,7 +42,7 @@ FULL, ALONE = "full", "mn04 alone"
 HOW = How(steps=60, batch=32, bridge=48)  # an eighth of the steps and half of the batch of what is released
 PROJECTED = "projection alone"
 # Name -> fields of How that differ from the full recipe, in the order in which they are run.
-VARIANTS: dict[str, dict[str, float]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     FULL: {},
     ALONE: {},
     PROJECTED: {},
