@@ -36,7 +36,7 @@ class RecordingEncoder(nn.Module):
         """A stream [B, 1 + T, dim]; the token of named sounds comes first.
 
         Args:
-            states: float [B, T, 384], a second each, in order and without gaps.
+            states: float [B, T, 384], a second each, in order and without gaps; T may be 0.
             mask: bool [B, T], True where there is a second.
             logits: float [B, 527], as mn04 gives them for the mean of a clip's states (not standardised).
         """
@@ -45,7 +45,7 @@ class RecordingEncoder(nn.Module):
         position = torch.arange(mask.shape[1], device=mask.device) * _HALF_SECONDS
         return Stream(
             torch.cat([clip, heard], dim=1),
-            torch.cat([torch.ones_like(mask[:, :1]), mask], dim=1),
+            torch.cat([mask.new_ones(len(mask), 1), mask], dim=1),
             "recording",
             F.pad(position, (1, 0)).expand(len(mask), -1),
         )

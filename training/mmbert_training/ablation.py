@@ -80,7 +80,7 @@ def main(
     if as_json:
         print_json({"rows": rows})
     else:
-        _print(rows)
+        print_rows(rows)
 
 
 def variant(full: Recipe, name: str, seed: int) -> Recipe:
@@ -142,7 +142,8 @@ def _mean(runs: Sequence[dict[str, Any]], column: str, kind: str) -> np.ndarray:
     return np.mean([r["reciprocal_ranks"][column][kind] for r in runs], axis=0)
 
 
-def _print(rows: Sequence[dict[str, Any]]) -> None:
+def print_rows(rows: Sequence[dict[str, Any]]) -> None:
+    """A table on stdout, a column a key; a triple is a difference with its interval."""
     from rich.table import Table
 
     columns = list(dict.fromkeys(c for row in rows for c in row))

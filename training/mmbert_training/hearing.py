@@ -29,10 +29,14 @@ def logits(path: Path, ear: Mn04, start_s: float = 0.0, seconds: float | None = 
 
 def of_sound(samples: np.ndarray, ear: Mn04) -> np.ndarray:
     """Logits float32 [527] of samples float32 [n], mono at 32 kHz."""
-    mel = LogMel()
-    states = ear.hear(np.concatenate([mel.feed(samples), mel.finish()]))
     with torch.inference_mode():
-        return ear.sounds(torch.from_numpy(states.astype(np.float32)).mean(dim=0)).numpy()
+        return ear.sounds(torch.from_numpy(states(samples, ear).astype(np.float32)).mean(dim=0)).numpy()
+
+
+def states(samples: np.ndarray, ear: Mn04) -> np.ndarray:
+    """States float16 [seconds, 384] of samples float32 [n], mono at 32 kHz."""
+    mel = LogMel()
+    return ear.hear(np.concatenate([mel.feed(samples), mel.finish()]))
 
 
 def excerpt(path: Path, start_s: float = 0.0, seconds: float | None = None) -> np.ndarray:

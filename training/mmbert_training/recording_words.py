@@ -22,6 +22,7 @@ from mmbert.embed import Embedder
 from mmbert.errors import DataError, ItemError
 from mmbert.facets import TOKENS, tokens_of
 from mmbert.model.facets import token_ids
+from mmbert.types import Facets
 from mmbert_training.borrowed import Borrowed, read_borrowed
 from mmbert_training.captions import Caption, caption, free_caption
 from mmbert_training.evaluate.calibration_questions import MUSICCAPS
@@ -84,14 +85,14 @@ def _made(sounds: Sounds, embedder: Embedder, data: Path | None) -> Said:
     tokens = np.zeros((len(sounds), len(TOKENS)), bool)
     captions: list[tuple[int, Caption]] = []
     for row, heard in enumerate(sounds.heard):
-        known = said_of(heard.facets, recognised(sounds.logits[row]))
-        if known is None or not tokens_of(known):
+        known = _known(sounds, row)
+        if known is None:
             continue
         tokens[row, token_ids(tokens_of(known))] = True
-        rng = np.random.default_rng([SEED, seed_of(sounds.works[heard.work]["id"]), TRAIN.index(heard.font)])
         if sounds.works[heard.work]["split"] == "validation":
-            captions += [(row, caption(tokens_of(known), rng, "known", _FACTS)) for _ in range(ASKED)]
+            captions += [(row, one) for one in asked_of(sounds, row)]
         else:
+            rng = _rng(sounds, row)
             captions += [(row, _told(known, words, rng)) for _ in range(CAPTIONS)]
     facts = np.zeros((len(captions), len(TOKENS)), bool)
     for i, (_, one) in enumerate(captions):
@@ -107,6 +108,23 @@ def _made(sounds: Sounds, embedder: Embedder, data: Path | None) -> Said:
         noted=_vectors(embedder, [*noted, *names]),
         labels=np.concatenate([labels, np.eye(SOUNDS, dtype=bool)]),
     )
+
+
+def asked_of(sounds: Sounds, row: int) -> list[Caption]:
+    """What is asked of a validation rendering, in known words; nothing of one of which nothing may be said."""
+    known, rng = _known(sounds, row), _rng(sounds, row)
+    return [] if known is None else [caption(tokens_of(known), rng, "known", _FACTS) for _ in range(ASKED)]
+
+
+def _known(sounds: Sounds, row: int) -> Facets | None:
+    """What may be said of a rendering, where that is anything."""
+    known = said_of(sounds.heard[row].facets, recognised(sounds.logits[row]))
+    return known if known is not None and tokens_of(known) else None
+
+
+def _rng(sounds: Sounds, row: int) -> np.random.Generator:
+    heard = sounds.heard[row]
+    return np.random.default_rng([SEED, seed_of(sounds.works[heard.work]["id"]), TRAIN.index(heard.font)])
 
 
 def _told(known, words: Borrowed, rng: np.random.Generator) -> Caption:

@@ -12,6 +12,10 @@ that are true of them and to no others, to the vector of their score, and to the
 *imagined recordings* (the bridge): labels that people gave to real recordings as mn04 would say them, with noise and
 gaps, drawn to what people wrote about those recordings and to the names of sounds; they keep renderings from teaching
 that all music sounds like a sound font.
+
+Four objectives more are there to be measured (:mod:`mmbert_training.recording_ablation`) and are off: named sounds told
+from the vector, those of captions by the same head, hidden seconds told apart, and mutual information with the vectors
+of score and words.
 """
 
 from __future__ import annotations
@@ -36,16 +40,21 @@ from mmbert.model import MmbertModel, checkpoint
 from mmbert.model.facets import facet_ids
 from mmbert.objectives.alignment import pairs, pull
 from mmbert.objectives.contrastive import Temperature, info_nce
+from mmbert.objectives.facts import facts_loss
+from mmbert.objectives.mutual import mutual_loss
+from mmbert.objectives.vectors import mask_spans, masked_vectors_loss
 from mmbert.retrieval.sound_words import SoundWords
 from mmbert.types import Facets, Modality
 from mmbert_training.phrase_teaching import teach
+from mmbert_training.recording_heads import RecordingHeads
 from mmbert_training.recording_words import Said, said
 from mmbert_training.rendering import TRAIN
 from mmbert_training.sound_pack import Sounds, load_sounds
 
 _SHOWN = ((True, True), (True, False), (False, True))  # (named sounds, seconds) of a third of the rows each
 _LEAST_S = 5  # of a rendering that are shown
-_WITH_FACTS, _COUNTED = 0.5, 0.5  # shares of rows beside which facts stand, and of these with a key, with a tempo
+_COUNTED = 0.5  # shares of rows with facts that show a key, and a tempo
+_BUCKETS = 4  # of rows by length: most of a batch would be padding else
 _LABEL = (1.0, 4.0)  # standard deviations by which an imagined recording's label stands out
 
 
@@ -63,6 +72,12 @@ class How:
         score: Of the pull towards the vector of the score.
         other: Of the contrast with the other rendering.
         labels: Of the contrast of imagined recordings.
+        sounds: Of the classification of named sounds: of renderings by mn04's own probabilities, of imagined recordings
+            by the labels that people gave. A mean over 527 sounds, most of them absent, is small: so are its gradients.
+        told: Of the same classification, by the same head, of what people wrote.
+        masked: Of hidden seconds, among the seconds of their recording.
+        mutual: Of MIM with the vectors of the score and of a caption, neither of which is ever an input.
+        facts: Share of renderings that stand beside facts.
         noise: Standard deviations of noise on imagined recordings' labels.
         gaps: Share of their labels that are dropped.
     """
@@ -76,6 +91,11 @@ class How:
     score: float = 0.5
     other: float = 0.3
     labels: float = 0.5
+    sounds: float = 0.0
+    told: float = 0.0
+    masked: float = 0.0
+    mutual: float = 0.0
+    facts: float = 0.5
     noise: float = 0.7
     gaps: float = 0.3
 
@@ -111,8 +131,11 @@ class Teacher:
     Args:
         sounds: A pack.
         words: Frozen vectors of its words and scores.
-        model: With a recording stream, of which the usual logits are set here.
+        model: With a recording stream.
         how: Sizes and weights.
+
+    Attributes:
+        figures: What the objectives said of the last batch beside their losses.
     """
 
     def __init__(self, sounds: Sounds, words: Said, model: MmbertModel, how: How) -> None:
@@ -130,18 +153,25 @@ class Teacher:
         if model.recording is None:
             raise ValueError("model: has no recording stream")
         self.encoder = model.recording
+        self.heads = RecordingHeads(model.config)
+        self.figures: dict[str, Tensor] = {}
 
     def learned(self) -> list[torch.nn.Parameter]:
         """What a step changes."""
-        own = [p for p in self.model.parameters() if p.requires_grad]
-        return [*own, *self.temperature.parameters(), *self.wide.parameters()]
+        beside = (self.temperature, self.wide, self.heads)
+        return [*self.own(), *(p for module in beside for p in module.parameters())]
+
+    def own(self) -> list[torch.nn.Parameter]:
+        """What of it makes vectors."""
+        return [p for p in self.model.parameters() if p.requires_grad]
 
     def loss(self, rng: np.random.Generator) -> Tensor:
         """Of one batch."""
         how, words = self.how, self.words
         works = rng.choice(self.works, min(how.batch, len(self.works)), replace=False)
         rows = np.array([row for w in works.tolist() for row in rng.permutation(self.rows[w])[:2]])
-        vectors = self.vectors(rows, rng)
+        runs = self._runs(rows, rng)
+        vectors = self._vectors(rows, runs, rng)
         work = torch.tensor([self.sounds.heard[r].work for r in rows])
         parts = [how.words * self._words(rows, vectors, work, rng)]
         score = torch.from_numpy(words.score[rows].astype(np.float32))
@@ -151,22 +181,16 @@ class Teacher:
             positive = (work[:, None] == work[None, :]) & own
             if bool(positive.any()):
                 parts.append(how.other * info_nce(self.wide() * vectors @ vectors.T, positive, ~own))
-        if how.labels:
-            parts.append(how.labels * self._bridge(rng))
+        if how.labels or how.sounds or how.told:
+            parts.append(self._bridge(rng))
+        if how.sounds:
+            named = torch.from_numpy(self.sounds.logits[rows]).sigmoid()
+            parts.append(how.sounds * self._named(vectors, named))
+        if how.masked:
+            parts.append(how.masked * self._masked(runs))
+        if how.mutual:
+            parts.append(how.mutual * self._mutual(rows, vectors, score, work, rng))
         return torch.stack(parts).sum()
-
-    def vectors(self, rows: np.ndarray, rng: np.random.Generator) -> Tensor:
-        """Unit vectors [n, d] of a part of each rendering, shown as named sounds, seconds or both."""
-        runs = []
-        for row in rows.tolist():
-            states = self.sounds.states_of(row)
-            n = int(rng.integers(min(_LEAST_S, len(states)), len(states) + 1))
-            at = int(rng.integers(len(states) - n + 1))
-            runs.append(states[at : at + n])
-        shown = np.array(_SHOWN)[rng.integers(len(_SHOWN), size=len(rows))]
-        counted = [_counted(self.sounds.heard[r].facets, rng) for r in rows]
-        facts = [c if rng.random() < _WITH_FACTS else None for c in counted]
-        return self.encoded(runs, torch.from_numpy(shown), facts)
 
     def encoded(
         self, runs: Sequence[np.ndarray], shown: Tensor | None = None, facts: Sequence[Facets | None] | None = None
@@ -178,17 +202,48 @@ class Teacher:
             shown: bool [n, 2], whether named sounds and seconds are shown; None for both.
             facts: What is counted of each, to be shown with the instruments that are heard; None for no facts.
         """
-        states, mask = padded(runs)
-        with torch.no_grad():
-            logits = self.ear.sounds((states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
-        stream = self.model.encode_recording(states, mask, logits)
-        if shown is not None:
-            seen = torch.cat([shown[:, :1], shown[:, 1:].expand(-1, mask.shape[1])], dim=1)
-            stream = replace(stream, mask=stream.mask & seen)
-        streams = [stream]
+        states, mask, logits = self._heard(runs)
+        told = None
         if facts is not None:
             told = [[] if f is None else facet_ids(_heard(f, row)) for f, row in zip(facts, logits.numpy())]
-            streams.append(self.model.encode_facets(told))
+        return self.joined(states, mask, logits, shown, told)
+
+    def joined(
+        self,
+        states: Tensor,
+        mask: Tensor,
+        logits: Tensor,
+        shown: Tensor | None = None,
+        told: Sequence[Sequence[int]] | None = None,
+    ) -> Tensor:
+        """Unit vectors [n, d] of what was heard.
+
+        Args:
+            states: float [n, T, 384].
+            mask: bool [n, T].
+            logits: float [n, 527].
+            shown: bool [n, 2], whether named sounds and seconds are shown; None for both.
+            told: Facet tokens beside them; None for no facts.
+        """
+        if shown is None:
+            shown = torch.ones(len(states), 2, dtype=torch.bool)
+        length = mask.sum(1) * shown[:, 1]
+        order = length.argsort(stable=True)
+        found = []
+        for some in order.chunk(_BUCKETS):
+            seconds = slice(int(length[some].max()))
+            facets = None if told is None else [told[i] for i in some.tolist()]
+            found.append(self._alike(states[some, seconds], mask[some, seconds], logits[some], shown[some], facets))
+        return torch.cat(found)[order.argsort()]
+
+    def _alike(
+        self, states: Tensor, mask: Tensor, logits: Tensor, shown: Tensor, told: Sequence[Sequence[int]] | None
+    ) -> Tensor:
+        """As :meth:`joined`, of rows that are about as long."""
+        stream = self.model.encode_recording(states, mask, logits)
+        seen = torch.cat([shown[:, :1], shown[:, 1:].expand(-1, mask.shape[1])], dim=1)
+        stream = replace(stream, mask=stream.mask & seen)
+        streams = [stream] if told is None else [stream, self.model.encode_facets(told)]
         return self.model.project(self.model.join(streams), "document")
 
     def imagined(self, labels: np.ndarray, rng: np.random.Generator) -> Tensor:
@@ -198,8 +253,30 @@ class Teacher:
         standard = kept * rng.uniform(*_LABEL, labels.shape) + rng.normal(0, self.how.noise, labels.shape)
         logits = torch.from_numpy(standard.astype(np.float32)) * self.encoder.deviation + self.encoder.mean
         none = torch.zeros(len(labels), 1, dtype=torch.bool)
-        stream = self.model.encode_recording(torch.zeros(len(labels), 1, self.sounds.states.shape[1]), none, logits)
-        return self.model.project(self.model.join([stream]), "document")
+        return self.joined(torch.zeros(len(labels), 1, self.sounds.states.shape[1]), none, logits)
+
+    def _runs(self, rows: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+        """States of a part of each rendering."""
+        runs = []
+        for row in rows.tolist():
+            states = self.sounds.states_of(row)
+            n = int(rng.integers(min(_LEAST_S, len(states)), len(states) + 1))
+            at = int(rng.integers(len(states) - n + 1))
+            runs.append(states[at : at + n])
+        return runs
+
+    def _vectors(self, rows: np.ndarray, runs: Sequence[np.ndarray], rng: np.random.Generator) -> Tensor:
+        """Unit vectors [n, d] of parts of renderings, shown as named sounds, seconds or both."""
+        shown = np.array(_SHOWN)[rng.integers(len(_SHOWN), size=len(rows))]
+        counted = [_counted(self.sounds.heard[r].facets, rng) for r in rows]
+        facts = [c if rng.random() < self.how.facts else None for c in counted]
+        return self.encoded(runs, torch.from_numpy(shown), facts)
+
+    def _heard(self, runs: Sequence[np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
+        """States, their mask, and what mn04 names over all of each run."""
+        states, mask = padded(runs)
+        with torch.no_grad():
+            return states, mask, self.ear.sounds((states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
 
     def _words(self, rows: np.ndarray, vectors: Tensor, work: Tensor, rng: np.random.Generator) -> Tensor:
         some = [int(rng.choice(self.captions[r])) for r in rows if len(self.captions[r])]
@@ -214,53 +291,122 @@ class Teacher:
         return info_nce(self.temperature() * text @ vectors[keep].T, positive, ignored)
 
     def _bridge(self, rng: np.random.Generator) -> Tensor:
-        some = rng.choice(len(self.words.noted), self.how.bridge, replace=False)
+        how = self.how
+        some = rng.choice(len(self.words.noted), how.bridge, replace=False)
         labels = self.words.labels[some]
         text = torch.from_numpy(self.words.noted[some].astype(np.float32))
         hot = torch.from_numpy(labels.astype(np.float32))
-        shared = hot @ hot.T
-        alike = shared / (hot.sum(1)[:, None] + hot.sum(1)[None, :] - shared).clamp(min=1) > 0.5
-        positive = torch.eye(len(some), dtype=torch.bool)
-        return info_nce(self.temperature() * text @ self.imagined(labels, rng).T, positive, alike)
+        parts = [torch.zeros(())]
+        if how.labels or how.sounds:
+            vectors = self.imagined(labels, rng)
+            shared = hot @ hot.T
+            alike = shared / (hot.sum(1)[:, None] + hot.sum(1)[None, :] - shared).clamp(min=1) > 0.5
+            positive = torch.eye(len(some), dtype=torch.bool)
+            parts.append(how.labels * info_nce(self.temperature() * text @ vectors.T, positive, alike))
+            parts.append(how.sounds * self._named(vectors, hot))
+        if how.told:
+            parts.append(how.told * self._named(text, hot))
+        return torch.stack(parts).sum()
+
+    def _named(self, vectors: Tensor, true: Tensor) -> Tensor:
+        """Classification of named sounds, float [n, 527] in 0-1, from unit vectors [n, d]."""
+        wide = vectors * vectors.shape[1] ** 0.5  # numbers about 1: a few steps move a linear head by too little else
+        logits = self.encoder.mean + self.encoder.deviation * self.heads.sounds(wide)
+        return facts_loss(logits, true, torch.ones_like(true, dtype=torch.bool))
+
+    def _masked(self, runs: Sequence[np.ndarray]) -> Tensor:
+        states, mask, logits = self._heard(runs)
+        hidden = mask_spans(mask)
+        stream = self.model.encode_recording(states, mask, logits)
+        shown = torch.where(hidden[..., None], self.heads.hidden, stream.states[:, 1:])
+        # Named sounds are of hidden seconds too: that token is not seen.
+        seen = torch.cat([torch.zeros_like(mask[:, :1]), mask], dim=1)
+        stream = replace(stream, states=torch.cat([stream.states[:, :1], shown], dim=1), mask=seen)
+        last = self.model.shared.every_layer([stream])[-1][:, 2:]  # behind [CLS] and named sounds
+        loss, figures = masked_vectors_loss(self.heads.second(last), states, hidden, mask)
+        self.figures |= figures
+        return loss
+
+    def _mutual(
+        self, rows: np.ndarray, vectors: Tensor, score: Tensor, work: Tensor, rng: np.random.Generator
+    ) -> Tensor:
+        told = [int(rng.choice(self.captions[r])) if len(self.captions[r]) else -1 for r in rows]
+        text = torch.from_numpy(self.words.caption[told].astype(np.float32))
+        same = work[:, None] == work[None, :]
+        losses = []
+        for name, critic, other, usable in (
+            ("score", self.heads.with_score, score, score.any(1)),
+            ("caption", self.heads.with_caption, text, torch.tensor(told) >= 0),
+        ):
+            loss, found = mutual_loss(critic, vectors, other, usable, same)
+            self.figures |= {f"{figure}_{name}": value for figure, value in found.items()}
+            losses.append(loss)
+        return torch.stack(losses).mean()
 
 
-def train(sounds: Sounds, words: Said, old: MmbertModel, seed: int, how: How) -> MmbertModel:
-    """A model with a recording stream that has learned; all else is as in ``old``."""
+def taught(
+    sounds: Sounds, words: Said, old: MmbertModel, seed: int, how: How, kind: type[Teacher] = Teacher
+) -> Teacher:
+    """A teacher of which what makes vectors has learned; all else is as in ``old``."""
     torch.manual_seed(seed)
-    model = with_recordings(old)
-    teacher = Teacher(sounds, words, model, how)
+    teacher = kind(sounds, words, with_recordings(old), how)
     usual = SoundWords.load()
     teacher.encoder.mean.copy_(torch.from_numpy(usual.mean))
     teacher.encoder.deviation.copy_(torch.from_numpy(usual.deviation))
     teach(teacher.learned(), teacher.loss, steps=how.steps, rate=how.rate, decay=how.decay, seed=seed)
-    return model.eval()
+    teacher.model.eval()
+    return teacher
 
 
-@torch.inference_mode()
-def measured(model: MmbertModel, sounds: Sounds, words: Said) -> dict[str, float]:
-    """Captions of validation works among their renderings, one a work: MRR by row.
+def train(sounds: Sounds, words: Said, old: MmbertModel, seed: int, how: How) -> MmbertModel:
+    """A model with a recording stream that has learned; all else is as in ``old``."""
+    return taught(sounds, words, old, seed, how).model
 
-    ``both`` shows named sounds and seconds, ``with facts`` besides the instruments that are heard; ``facts`` counts how
-    many statements of a caption are true (a perfect reader); ``score`` asks the frozen vectors of the scores.
-    """
+
+def asked(sounds: Sounds, words: Said) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Validation: renderings int64 [n], one a work, captions int64 [q] and where among the n the own one of each is."""
     first: dict[int, int] = {}
     for row in sounds.rows("validation").tolist():
         if words.tokens[row].any():
             first.setdefault(sounds.heard[row].work, row)
     rows = np.array([*first.values()])
-    asked = np.flatnonzero(np.isin(words.caption_of, rows))
-    own = np.searchsorted(rows, words.caption_of[asked])
-    text = words.caption[asked].astype(np.float32)
-    teacher = Teacher(sounds, words, model, How())
-    runs = [sounds.states_of(r) for r in rows.tolist()]
-    scores = {"chance": np.zeros((len(asked), len(rows)))}
+    captions = np.flatnonzero(np.isin(words.caption_of, rows))
+    return rows, captions, np.searchsorted(rows, words.caption_of[captions])
+
+
+@torch.inference_mode()
+def reciprocal_ranks(teacher: Teacher) -> dict[str, np.ndarray]:
+    """Captions of validation works among their renderings (:func:`asked`), float64 [q] by row.
+
+    ``both`` shows named sounds and seconds, ``with facts`` besides the instruments that are heard.
+    """
+    rows, captions, own = asked(teacher.sounds, teacher.words)
+    text = teacher.words.caption[captions].astype(np.float32)
+    runs = [teacher.sounds.states_of(r) for r in rows.tolist()]
+    scores = {}
     for name, shown in (("both", None), ("sounds", (True, False)), ("seconds", (False, True))):
         seen = None if shown is None else torch.tensor([shown]).expand(len(runs), -1)
         scores[name] = text @ teacher.encoded(runs, seen).numpy().T
     scores["with facts"] = text @ teacher.encoded(runs, None, [Facets()] * len(runs)).numpy().T
-    scores["score"] = text @ words.score[rows].astype(np.float32).T
-    scores["facts"] = words.facts[asked].astype(np.float32) @ words.tokens[rows].T.astype(np.float32)
-    return {name: float(standing(s, own).reciprocal_rank().mean()) for name, s in scores.items()}
+    return {name: standing(s, own).reciprocal_rank() for name, s in scores.items()}
+
+
+def measured(model: MmbertModel, sounds: Sounds, words: Said) -> dict[str, float]:
+    """Mean of :func:`reciprocal_ranks`, between chance and what others reach.
+
+    ``facts`` counts how many statements of a caption are true (a perfect reader); ``score`` asks the frozen vectors of
+    the scores.
+    """
+    rows, captions, own = asked(sounds, words)
+    text = words.caption[captions].astype(np.float32)
+    others = {
+        "chance": np.zeros((len(captions), len(rows))),
+        "score": text @ words.score[rows].astype(np.float32).T,
+        "facts": words.facts[captions].astype(np.float32) @ words.tokens[rows].T.astype(np.float32),
+    }
+    found = reciprocal_ranks(Teacher(sounds, words, model, How()))
+    found |= {name: standing(s, own).reciprocal_rank() for name, s in others.items()}
+    return {name: float(ranks.mean()) for name, ranks in found.items()}
 
 
 def _heard(facets: Facets, logits: np.ndarray) -> Facets:
