@@ -4,8 +4,8 @@
 
 SOUNDS is the folder of ``python -m mmbert_training.evaluate.real_sounds``: 166 recordings with three questions each,
 none of them of the evaluation clips. They become a library under names that say nothing; printed is the MRR of the
-recording that a question was written for, for weights of the list of sounds (``Weights.sounds`` of
-:mod:`mmbert.retrieval.fuse`). Last, how like their own recording and how like the best of all the questions are, and
+recording that a question was written for, as released and for weights of the list of sounds (``Weights.sounds`` of
+:mod:`mmbert.retrieval.fuse`, and ``sounds_beside_facts`` alike). Last, how like their own recording and how like the best of all the questions are, and
 how like the best nonsense is.
 """
 
@@ -56,9 +56,10 @@ def mrr(library: Library, asked: list[tuple[str, str]], limit: int = 100) -> flo
 
 def weighed(library: Library, asked: list[tuple[str, str]]) -> dict[str, float]:
     """MRR for each weight."""
-    found, usual = {}, fuse.WEIGHTS
+    found, usual = {"released": mrr(library, asked)}, fuse.WEIGHTS
     for weight in WEIGHTS:
-        search.fuse = lambda lists, w=weight: fuse.fuse(lists, replace(usual, sounds=w))  # type: ignore[attr-defined]
+        both = replace(usual, sounds=weight, sounds_beside_facts=weight)
+        search.fuse = lambda lists, w=both: fuse.fuse(lists, w)  # type: ignore[attr-defined]
         found[str(weight)] = mrr(library, asked)
     search.fuse = fuse.fuse  # type: ignore[attr-defined]
     return found

@@ -70,23 +70,24 @@ class Asked:
     true: np.ndarray
 
 
-def unlevelled(lists: Lists, weight: float = WEIGHTS.sounds) -> np.ndarray:
+def unlevelled(lists: Lists) -> np.ndarray:
     """Sums as they are, whatever kind of piece they are of."""
     usual, fuse._levelled = fuse._levelled, lambda recordings, others: recordings
     try:
-        return fuse.fuse(lists, replace(WEIGHTS, sounds=weight))
+        return fuse.fuse(lists)
     finally:
         fuse._levelled = usual
 
 
+def throughout(weight: float) -> Callable[[Lists], np.ndarray]:
+    """What is heard weighs the same, whatever a question states."""
+    return lambda lists: fuse.fuse(lists, replace(WEIGHTS, sounds=weight, sounds_beside_facts=weight))
+
+
 RULES: dict[str, Callable[[Lists], np.ndarray]] = {
     "released": fuse.fuse,
-    "levelled, sounds 2": lambda lists: fuse.fuse(lists, replace(WEIGHTS, sounds=2.0)),
-    "levelled, sounds 1": lambda lists: fuse.fuse(lists, replace(WEIGHTS, sounds=1.0)),
-    "levelled, sounds 0": lambda lists: fuse.fuse(lists, replace(WEIGHTS, sounds=0.0)),
-    "as they are": unlevelled,
-    "as they are, sounds 1": lambda lists: unlevelled(lists, 1.0),
-    "as they are, sounds 0": lambda lists: unlevelled(lists, 0.0),
+    "not levelled": unlevelled,
+    **{f"sounds {weight:g} throughout": throughout(weight) for weight in (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)},
 }
 
 

@@ -25,7 +25,8 @@ class Weights:
     statements: float = 0.5
     conditions: float = 0.75
     words: float = 6.0
-    sounds: float = 4.0  # of recordings alone: `benchmarks/heard_words.py`
+    sounds: float = 2.0  # of recordings alone: `benchmarks/heard_words.py` and `benchmarks/mixed_kinds.py`
+    sounds_beside_facts: float = 0.5
     example: float = 1.0
     changes: float = 3.0  # conditions beside an example: "slower" is what is wanted of it
 
@@ -58,6 +59,7 @@ class Lists:
         statements: How much of what the known phrases read in the words is true, None where there are no words.
         example: Similarity with the example, None where there is none.
         sounds: Similarity of the words with what is heard, NaN of what is none; None without recordings or words.
+        measured: Whether the words state what is measured, a key or a tempo, and not only what is heard.
     """
 
     words: np.ndarray
@@ -67,6 +69,7 @@ class Lists:
     statements: np.ndarray | None = None
     example: np.ndarray | None = None
     sounds: np.ndarray | None = None
+    measured: bool = False
 
     def of(self, rows: np.ndarray) -> Lists:
         """Of some pieces alone: what is usual is then what is usual among them."""
@@ -74,8 +77,8 @@ class Lists:
         def some(values: np.ndarray | None) -> np.ndarray | None:
             return None if values is None else values[rows]
 
-        own = (self.words[rows], self.conditions[rows], self.tier[rows])
-        return Lists(*own, some(self.meaning), some(self.statements), some(self.example), some(self.sounds))
+        own = (self.words[rows], self.conditions[rows], self.tier[rows], some(self.meaning), some(self.statements))
+        return Lists(*own, some(self.example), some(self.sounds), self.measured)
 
 
 def fuse(lists: Lists, weights: Weights = WEIGHTS) -> np.ndarray:
@@ -89,7 +92,9 @@ def fuse(lists: Lists, weights: Weights = WEIGHTS) -> np.ndarray:
         near = near + weights.example * standard(lists.example)
     if lists.sounds is not None:
         heard = np.isfinite(lists.sounds)
-        near[heard] = _levelled(near[heard] + weights.sounds * standard(lists.sounds[heard]), near[~heard])
+        # No name of a sound tells a key: with their full weight, what is heard would outvote the facts.
+        weight = weights.sounds_beside_facts if lists.measured else weights.sounds
+        near[heard] = _levelled(near[heard] + weight * standard(lists.sounds[heard]), near[~heard])
     return np.round(near + weights.words * lists.words.astype(np.float64) + NAMED * lists.tier, 6)
 
 

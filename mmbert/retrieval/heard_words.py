@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mmbert.store import Generation
 
 MOST_NAMED = 2  # sounds that a reason names
+TOLD_BY_SOUNDS = ("instruments", "families", "has_drums", "sounds")  # facets that names of sounds tell
 
 
 @dataclass(frozen=True, eq=False)

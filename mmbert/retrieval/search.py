@@ -14,7 +14,7 @@ from mmbert.retrieval.conditions import allowed, checked_modality, fits, lies_in
 from mmbert.retrieval.example import Example
 from mmbert.retrieval.explain import Grounds, why
 from mmbert.retrieval.fuse import Lists, fuse, ranking
-from mmbert.retrieval.heard_words import HeardSounds, HeardWords, by_sound, perhaps
+from mmbert.retrieval.heard_words import TOLD_BY_SOUNDS, HeardSounds, HeardWords, by_sound, perhaps
 from mmbert.retrieval.hits import hit_of
 from mmbert.retrieval.in_words import opening
 from mmbert.retrieval.order import arranged
@@ -149,6 +149,7 @@ def _look(
         statements=by_statements(generation, phrasebook.said(query.meaning)) if meaning is not None else None,
         example=None if example is None else example.similarity,
         sounds=None if heard is None else heard.similarity,
+        measured=any(c.facet not in (*TOLD_BY_SOUNDS, "title", "composer") and not c.hard for c in query.conditions),
     )
     fused = np.full(n, -np.inf)
     fused[peers] = fuse(lists.of(peers))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from mmbert.audio.sounds import SOUNDS, heard, sound_names
@@ -94,3 +96,13 @@ def test_instruments_of_a_recording_are_named_as_those_of_scores():
     assert not said.has_drums
     assert heard(LIBRARY[1], NAMES).instruments == ("drums",)
     assert "Music" not in dict(said.sounds)
+
+
+def test_beside_facts_what_is_heard_weighs_less():
+    none = np.zeros(4)
+    facts = np.array([0.0, 1.0, 0.0, 0.5])
+    lists = Lists(none, facts, none.astype(np.int64), sounds=np.array([np.nan, 0.1, np.nan, 0.5]))
+    loud, true = fuse(lists), fuse(replace(lists, measured=True))
+    assert loud[3] > loud[1]  # what sounds like the words
+    assert true[1] > true[3]  # what is in the key that was asked for
+    assert replace(lists, measured=True).of(np.array([1, 3])).measured
