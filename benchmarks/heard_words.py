@@ -4,9 +4,9 @@
 
 SOUNDS is the folder of ``python -m mmbert_training.evaluate.real_sounds``: 166 recordings with three questions each,
 none of them of the evaluation clips. They become a library under names that say nothing; printed is the MRR of the
-recording that a question was written for, as released and for weights of the list of sounds (``Weights.sounds`` of
-:mod:`mmbert.retrieval.fuse`, and ``sounds_beside_facts`` alike). Last, how like their own recording and how like the best of all the questions are, and
-how like the best nonsense is.
+recording that a question was written for, as released and where what is heard weighs the same whatever a question
+states (``Weights.sounds`` and ``sounds_beside_facts`` of :mod:`mmbert.retrieval.fuse`). Last, how like their own
+recording and how like the best of all the questions are, and how like the best nonsense is.
 """
 
 from __future__ import annotations

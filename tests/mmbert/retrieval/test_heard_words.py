@@ -100,7 +100,7 @@ def test_instruments_of_a_recording_are_named_as_those_of_scores():
 
 def test_beside_facts_what_is_heard_weighs_less():
     none = np.zeros(4)
-    facts = np.array([0.0, 1.0, 0.0, 0.5])
+    facts = np.array([0.0, 1.0, 0.0, 0.0])
     lists = Lists(none, facts, none.astype(np.int64), sounds=np.array([np.nan, 0.1, np.nan, 0.5]))
     loud, true = fuse(lists), fuse(replace(lists, measured=True))
     assert loud[3] > loud[1]  # what sounds like the words
