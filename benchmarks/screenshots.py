@@ -290,7 +290,7 @@ def recording_states(shown: Pictures) -> None:
     page = shown.go("?kind=recording")
     if not page.locator(".card").count():
         return
-    shown.go("?q=violin+and+strings", ".card .mm-wave")
+    shown.go("?q=a+drum+loop", ".card .mm-wave")
     shown.take("recordings")
     page.locator(".card", has=page.locator(".mm-wave")).first.locator(".mm-primary").click()
     page.wait_for_selector(".mm-primary[data-on]:has-text('Stop')")
