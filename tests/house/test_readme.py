@@ -20,10 +20,13 @@ from mmbert.cli import COMMANDS, help_text, main
 from mmbert.facets import FACETS
 from mmbert.items import load_items, write_midi
 from mmbert.model.checkpoint import default_weights
+from mmbert.symbolic.score import Score
+from mmbert.symbolic.tune_line import tune_line
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 MUSIC = ROOT / "tests" / "data"
+_RATE = 22_050
 TUNE = "X:1\nT:{title}\nR:jig\nM:6/8\nL:1/8\nK:{key}\n|:DFA dfa|gec ABc|dAF DFA|BGE {end}:|\n\n"
 released = pytest.mark.skipif(
     not (default_weights() / "model.safetensors").is_file(), reason="the released weights are not in the repository yet"
@@ -32,7 +35,7 @@ released = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a folder Music, a file tune.mid and one concert.ogg, as README speaks of them."""
+    """A home with a folder Music and files tune.mid, concert.ogg and hummed.wav, as README speaks of them."""
     home = tmp_path_factory.mktemp("home")
     music = home / "Music"
     music.mkdir()
@@ -47,7 +50,20 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     t = np.arange(5 * 16_000) / 16_000
     steps = 440 * 2 ** (np.floor(3 * t) % 5 / 6)  # a whole-tone scale, three notes a second
     soundfile.write(home / "concert.ogg", 0.3 * np.sin(2 * np.pi * np.cumsum(steps) / 16_000), 16_000)
+    soundfile.write(home / "hummed.wav", plucked(tune.score), _RATE)
     return home
+
+
+def plucked(score: Score) -> np.ndarray:
+    """The melody of a score, one plucked note after the other, float32 [samples]."""
+    line = tune_line(score)
+    onset = np.rint(line["second"] * _RATE).astype(int)
+    tones = []
+    for samples, pitch in zip(np.diff(onset, append=onset[-1] + _RATE).tolist(), line["pitch"].tolist()):
+        t = np.arange(samples) / _RATE
+        tone = sum(np.sin(2 * np.pi * 440 * 2 ** ((pitch - 69) / 12) * k * t) / k for k in range(1, 6))
+        tones.append(0.15 * tone * np.exp(-2 * t))
+    return np.concatenate(tones)
 
 
 def commands() -> list[str]:
