@@ -75,13 +75,14 @@ class Maker:
     Attributes:
         fingerprint: Of the embedder's weights.
         reader: Digest of the code that reads and measures files; what it refused is tried again by other code.
-        ears: Digest of the network and the code that hear recordings; what others heard is heard again.
+        ears: Digest of the network and the code that hear recordings; what others heard is heard again. None of a
+            ledger that did not keep it.
         phrases: The model of phrases; None where there is none.
     """
 
     fingerprint: str
     reader: str
-    ears: str
+    ears: str | None
     phrases: PhraseMaker | None = None
 
     @property
@@ -208,7 +209,7 @@ class Ledger:
 
     def maker(self, fingerprint: str, phrases: PhraseMaker | None = None) -> Maker:
         """A model with the reading code and the ears of what was published last."""
-        return Maker(fingerprint, self.get("reader", ""), self.get("ears", ""), phrases)
+        return Maker(fingerprint, self.get("reader", ""), self.get("ears"), phrases)
 
     def todo(self, maker: Maker) -> list[tuple[Key, str]]:
         """What is to be read, with the first of its files, in order of path."""
@@ -392,7 +393,7 @@ class Ledger:
         return {r[1]: VectorRow(*r) for r in self.connection.execute(statement, [sha256, fingerprint])}
 
 
-def _made_by(maker: Maker) -> dict[str, str]:
+def _made_by(maker: Maker) -> dict[str, str | None]:
     return {"fingerprint": maker.fingerprint, "reader": maker.reader, "ears": maker.ears}
 
 

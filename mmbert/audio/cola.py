@@ -116,7 +116,7 @@ class Bilinear(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(width, width) * 0.05)
+        self.weight = nn.Parameter(torch.eye(width) / width**0.5)
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """float [n, m] of float [n, width] and [m, width]."""

@@ -59,7 +59,7 @@ class Lists:
         statements: How much of what the known phrases read in the words is true, None where there are no words.
         example: Similarity with the example, None where there is none.
         sounds: Similarity of the words with what is heard, NaN of what is none; None without recordings or words.
-        measured: Whether the words state what is measured, a key or a tempo, and not only what is heard.
+        measured: Whether the words state a fact that no name of a sound tells: a key, a tempo, a form.
     """
 
     words: np.ndarray

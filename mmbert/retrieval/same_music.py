@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # scores lie below, and a twentieth of the best wrong ones above (benchmarks/same_music.py).
 ENOUGH = 0.76
 _SAME_SPEED = 0.04  # difference of speed that is not worth saying
+_LOOKED_AT = 20  # of the best pieces, that are looked for in what was given where they are shorter
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,9 @@ def search_same(
     if (own := generation.row_of(sounding.uid)) is not None:
         keep[own] = False
     found = index.find(sounding.frames, rotations=ROTATIONS)
-    shares = shares_beaten(np.where(index.lengths > 0, found.score, -np.inf))
     rows = np.flatnonzero(keep)
+    _look_for(index, rows[np.argsort(-found.score[rows], kind="stable")[: max(limit, _LOOKED_AT)]], sounding, found)
+    shares = shares_beaten(np.where(index.lengths > 0, found.score, -np.inf))
     rows = rows[np.lexsort((rows, -found.score[rows]))]
     groups = fold_versions(generation, rows, limit)
     facets = generation.facets_of([row for row, _ in groups])
@@ -123,6 +125,22 @@ def search_same(
     )
     nothing = not hits or found.score[groups[0][0]] < ENOUGH
     return Answer(query, hits, bool(nothing), int(keep.sum()))
+
+
+def _look_for(index: ChromaIndex, rows: np.ndarray, sounding: Sounding, found: ChromaMatches) -> None:
+    """Look for shorter pieces in what was given, and note what fits better so.
+
+    A recording of half a minute of a long score lies across two of its parts, and is like neither.
+    """
+    whole = ChromaIndex.of([sounding.frames])
+    for row in rows.tolist():
+        frames = index.frames_of(row)
+        if not LEAST <= len(frames) < len(sounding.frames) or not np.ptp(frames, axis=1).any():
+            continue
+        there = whole.find(frames, rotations=ROTATIONS)
+        if there.score[0] > found.score[row]:
+            found.score[row], found.start_s[row], found.speed[row] = there.score[0], 0, 1 / there.speed[0]
+            found.rotation[row] = ROTATIONS[(-int(there.rotation[0]) - ROTATIONS[0]) % len(ROTATIONS)]
 
 
 def _hit(

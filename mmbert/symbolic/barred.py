@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmbert.audio.mel import FRAMES_A_SECOND
 from mmbert.audio.tempo import estimate_tempo
 from mmbert.symbolic.score import NOTE, Part, Score
 from mmbert.symbolic.tune_line import tune_line
 
 TICKS = 480  # a quarter
-_RATE = 100  # points a second of the curve of onsets
 _BLUR = np.exp(-0.5 * (np.arange(-6, 7) / 2.0) ** 2)  # of an onset: 20 ms, as exactly as people play
 _OFF = 0.06  # of the tempo: so far from the estimate a grid may fit better
 _NEAR = 0.3  # of a step: where every onset lies nearer to a grid than that, it is fine enough
@@ -85,8 +85,8 @@ def barred(score: Score) -> Score | None:
 
 def _curve(onset: np.ndarray) -> np.ndarray:
     """Strength of onsets over time, float32 [n], of seconds from 0 on."""
-    curve = np.zeros(int(onset[-1] * _RATE) + _RATE, np.float32)
-    np.add.at(curve, np.rint(onset * _RATE).astype(int), 1.0)
+    curve = np.zeros(int(onset[-1] * FRAMES_A_SECOND) + FRAMES_A_SECOND, np.float32)
+    np.add.at(curve, np.rint(onset * FRAMES_A_SECOND).astype(int), 1.0)
     return np.convolve(curve, _BLUR, "same").astype(np.float32)
 
 

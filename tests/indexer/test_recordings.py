@@ -117,6 +117,19 @@ def test_a_ledger_that_does_not_know_its_ears_has_recordings_heard_again(tmp_pat
     assert (report.pieces, report.embedded, embedder.heard) == (3, 2, 2 * 78)
 
 
+def test_a_repair_from_a_ledger_that_does_not_know_its_ears(tmp_path, music, embedder):
+    build_library(tmp_path / "lib", [music], embedder, workers=0)
+    with closing(sqlite3.connect(tmp_path / "lib" / "work" / "ledger.sqlite")) as ledger, ledger:
+        ledger.execute("ALTER TABLE heard DROP COLUMN ears")
+        ledger.execute("DELETE FROM meta WHERE key='ears'")
+    (generation,) = (tmp_path / "lib" / "generations").iterdir()
+    (generation / "joint.windows.f16").unlink()
+    repair_library(tmp_path / "lib")
+    opened = open_library(tmp_path / "lib").current()
+    assert len(opened.heard(SOUNDS)[0]) == 2
+    opened.close()
+
+
 def test_a_repair_without_shards_leaves_recordings_to_the_next_build(tmp_path, music, embedder):
     build_library(tmp_path / "lib", [music], embedder, workers=0)
     shutil.rmtree(tmp_path / "lib" / "work" / "shards")

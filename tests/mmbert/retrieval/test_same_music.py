@@ -78,6 +78,17 @@ def test_the_recordings_of_a_score(library):
     assert not answer.nothing_fits
 
 
+def test_a_recording_of_a_part_of_a_long_score(library, tmp_path):
+    long = tune(21) + tune(22)[:7] + tune(3) + tune(23) + tune(24) + tune(25)  # two minutes; it lies across two parts
+    (tmp_path / "long.mid").write_bytes(write_midi(score(long), {}))
+    found = library.find_same(tmp_path / "long.mid", modality="recording", limit=3)
+    assert not found.nothing_fits
+    assert (found.hits[0].title, found.hits[0].transposed_by) == ("played", -2)
+    assert found.hits[0].similarity > 0.85
+    assert found.hits[0].stretched_by == pytest.approx(1 / 1.2, rel=0.05)
+    assert (found.hits[0].place.start_s, found.hits[0].place.end_s) == pytest.approx((0, 24), abs=1)
+
+
 def test_a_file_from_elsewhere(library, tmp_path):
     soundfile.write(tmp_path / "hum.flac", sound([p - 3 for p in tune(5)][:30], 0.45), RATE)
     hit = library.find_same(tmp_path / "hum.flac").hits[0]
