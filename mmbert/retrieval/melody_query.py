@@ -292,9 +292,8 @@ def notice(melody: AskedMelody, task: Task, answer: Answer, index: PhraseIndex) 
     said = []
     if melody.heard:
         tempo = "" if melody.bpm is None else f" at {melody.bpm:.0f} bpm"
-        said.append(
-            f"Heard as {'{}/{}'.format(*melody.metre)}{tempo}, the first note on a bar line (three beats a bar are not told from four)"
-        )
+        said.append(f"Heard as {'{}/{}'.format(*melody.metre)}{tempo}, the first note on a bar line")
+        said.append("Three beats a bar are not told from four: give notes of a tune in 3/4")
     if melody.rule == "skyline":
         said.append(f"No part is one line: the highest notes of {_of_part(melody)} were taken as the melody")
     if melody.bars < WINDOW_BARS:

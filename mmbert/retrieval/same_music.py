@@ -157,7 +157,7 @@ def _hit(
     place = _place(generation, row, facets, float(found.start_s[row]), seconds * speed)
     hit = hit_of(
         generation, row, rank=rank, similarity=float(found.score[row]), score=share, place=place, facets=facets,
-        why=_why(place, up, speed), versions=versions,
+        why=_why(place, up, speed, float(found.score[row]) >= ENOUGH), versions=versions,
     )  # fmt: skip
     return TuneHit(**vars(hit), transposed_by=-up, stretched_by=1 / speed)
 
@@ -175,11 +175,11 @@ def _place(generation: Generation, row: int, facets: Facets, start: float, secon
     return Place(start, end, int(first), max(int(first) + 1, int(np.ceil(last - 1e-6))))
 
 
-def _why(place: Place, up: int, speed: float) -> str:
-    """One true sentence."""
+def _why(place: Place, up: int, speed: float, same: bool) -> str:
+    """One true sentence; ``same`` where it is likely to be the same music."""
     begin = f"{int(place.start_s) // 60}:{int(place.start_s) % 60:02d}"
     where = f"bar {place.start_bar + 1}" if place.start_bar is not None else begin
-    said = f"the same harmony from {where} on, {apart(up)}"
+    said = f"{'the same' if same else 'like'} harmony from {where} on, {apart(up)}"
     if abs(speed - 1) >= _SAME_SPEED:
         said += f", at {1 / speed:.2f} times the speed of yours"
     return f"{said[0].upper()}{said[1:]}."
