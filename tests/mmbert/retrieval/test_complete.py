@@ -275,7 +275,7 @@ def test_the_json_has_the_fields_of_a_search_and_what_was_done(library):
     searched = library.search(where="bars>0").to_json()["hits"][0]
     assert set(told["hits"][0]) == set(searched) | {"transposed_by", "stretched_by", "played_by"}
     assert told["melody"] == {
-        "part": "Voice", "rule": "chosen", "start_bar": 4, "end_bar": 8, "notes": 16, "metre": "4/4",
+        "part": "Voice", "rule": "chosen", "heard": False, "start_bar": 4, "end_bar": 8, "notes": 16, "metre": "4/4",
         "tempo_bpm": pytest.approx(96), "key": "C", "mode": "major",
     }  # fmt: skip
 
