@@ -88,7 +88,8 @@ export class Shown {
     else if (view.nothing_fits) {
       const tune = view.same ? "No piece has this harmony." : view.tune ? "No piece has this tune as it was played." : "";
       const tries = page.settings.examples.slice(0, 2).map((words) => [words, () => page.ask({ words })]);
-      this.notice(tune || "Nothing in this library fits well.", "These are the nearest all the same. Other words may do better, or a question that finds something here:", tries);
+      const other = view.same ? "More of it may do better" : view.tune ? "More notes may do better" : "Other words may do better";
+      this.notice(tune || "Nothing in this library fits well.", `These are the nearest all the same. ${other}, or a question that finds something here:`, tries);
     }
     const ask = (change) => { page.ask(typeof change === "function" ? change(page.asked) : change); scrollTo({ top: 0 }); };
     this.at("cards").append(...view.cards.map((card) => buildCard(card, ask)));
