@@ -12,11 +12,14 @@ from mmbert_training.captions import caption
 from mmbert_training.pack import HAND, KNOWN, UNSEEN, Pack, quantised
 from mmbert_training.phrases import POOLS, phrases
 from mmbert_training.recipe import Recipe, StageConfig
+from mmbert_training.recording_words import Said
+from mmbert_training.sound_pack import Sounds
 
 from mmbert.facets import TOKENS, tokens_of
 from mmbert.model.config import ModelConfig
 from mmbert.symbolic.octuple import SIZES
 from mmbert.types import Facets
+from tests.training.toy_sounds import toy_said, toy_sounds
 
 TEXT_DIM = 16
 METRES = {"2/4": 10, "3/4": 20, "4/4": 30, "6/8": 40}  # ids are the toy's own
@@ -115,3 +118,15 @@ def toy_recipe() -> Recipe:
     kinds = ("words", "notes", "together")
     stages = tuple(StageConfig(kind=k, steps=6, batch=16, lr=3e-3) for k in kinds)  # type: ignore[arg-type]
     return Recipe(name="toy", stages=stages, model=model, augment=AugmentConfig(), save_every=2, log_every=1)
+
+
+@pytest.fixture(scope="module")
+def sounds() -> Sounds:
+    """A small pack of sounds."""
+    return toy_sounds()
+
+
+@pytest.fixture(scope="module")
+def words(sounds: Sounds) -> Said:
+    """Its captions and vectors."""
+    return toy_said(sounds)

@@ -10,13 +10,10 @@ import pytest
 import torch
 from mmbert_training import recording_ablation as ablation
 from mmbert_training.recording_projection import ProjectionTeacher
-from mmbert_training.recording_words import Said
 from mmbert_training.recordings import How, taught, with_recordings
-from mmbert_training.sound_pack import Sounds
 
 from mmbert.errors import DataError
 from mmbert.model import MmbertModel, ModelConfig
-from tests.training.toy_sounds import toy_said, toy_sounds
 
 DIM = 256
 
@@ -33,16 +30,6 @@ class Embedder:
 
     def language(self, texts):
         return np.full((len(texts), 384), 384**-0.5, np.float32)
-
-
-@pytest.fixture(scope="module")
-def sounds() -> Sounds:
-    return toy_sounds()
-
-
-@pytest.fixture(scope="module")
-def words(sounds: Sounds) -> Said:
-    return toy_said(sounds)
 
 
 @pytest.fixture

@@ -19,22 +19,11 @@ from mmbert.model import MmbertModel, ModelConfig, checkpoint
 from mmbert.objectives.vectors import mask_spans
 from mmbert.retrieval.calibrate import Calibration
 from mmbert.types import Facets, Stream
-from tests.training.toy_sounds import toy_said, toy_sounds
 
 HOW = How(steps=40, batch=24, bridge=32)
 HEADS = {  # of an objective
     "sounds": {"sounds"}, "told": {"sounds"}, "masked": {"hidden", "second"}, "mutual": {"with_score", "with_caption"},
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def sounds() -> Sounds:
-    return toy_sounds()
-
-
-@pytest.fixture(scope="module")
-def words(sounds: Sounds) -> Said:
-    return toy_said(sounds)
 
 
 @pytest.fixture(scope="module")
