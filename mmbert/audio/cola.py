@@ -73,7 +73,8 @@ class Cola(AudioEncoder):
             num_channels=1, width_coefficient=config.channels, depth_coefficient=config.depth, hidden_dim=self.width,
             dropout_rate=0.0, batch_norm_momentum=_NORM_MOMENTUM,
         )  # fmt: skip
-        self.network = EfficientNetModel(sizes)
+        # Channels last: convolutions of single channels take half of the time on a processor.
+        self.network = EfficientNetModel(sizes).to(memory_format=torch.channels_last)
         _begin(self.network)
         self.compared: nn.Module
         if config.similarity == "bilinear":
@@ -94,7 +95,8 @@ class Cola(AudioEncoder):
 
     def encode(self, mel: Tensor) -> Tensor:
         """f, float [n, width], of float [n, frames, 64]."""
-        return self.network(mel[:, None]).last_hidden_state.amax((2, 3))
+        images = mel[:, None].contiguous(memory_format=torch.channels_last)
+        return self.network(images).last_hidden_state.amax((2, 3))
 
     def similarity(self, anchors: Tensor, positives: Tensor) -> Tensor:
         """s of every anchor and every positive, float [n, m], from f of each, float [n, width] and [m, width]."""

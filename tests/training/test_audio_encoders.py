@@ -156,8 +156,8 @@ def test_a_probe_finds_what_is_there_and_no_more():
     knows = [torch.eye(4)[c][:, None] + 0.1 * torch.randn(len(c), 2, 4, generator=rng) for c in classes]
     knows = [torch.cat([k[:, :1], torch.randn(len(k), 1, 4, generator=rng)], 1) for k in knows]  # one of two layers
     knows_nothing = [torch.randn(len(c), 1, 4, generator=rng) for c in classes]
-    assert audio_probe.fitted_score(task, audio_probe.standardised(knows), classes, 4, 1) > 0.95
-    assert audio_probe.fitted_score(task, knows_nothing, classes, 4, 1) < 0.4
+    assert audio_probe.fitted_scores(task, audio_probe.standardised(knows), classes, 4, 1)[0] > 0.95
+    assert audio_probe.fitted_scores(task, knows_nothing, classes, 4, 1)[0] < 0.4
 
 
 def test_keys_are_scored_as_in_mirex():

@@ -31,7 +31,7 @@ from mmbert.console import print_json, stdout_console, warn
 from mmbert_training.audio_encoders import Kind, train
 from mmbert_training.audio_learners import LEARNERS
 from mmbert_training.audio_pack import load_audio
-from mmbert_training.evaluate.audio_probe import TASKS, probe
+from mmbert_training.evaluate.audio_probe import ROWS, probe
 
 SEEDS = (1, 2, 3)
 RECIPES = {kind: Path(f"configs/audio-{kind}.yaml") for kind in LEARNERS}
@@ -88,16 +88,16 @@ def run(name: str, seed: int, packs: Path) -> dict[str, Any]:
 def table(folder: Path) -> list[dict[str, Any]]:
     """A row a variant: mean and standard deviation over seeds of every probe."""
     rows = []
-    for name in VARIANTS:
-        runs = [r for f in sorted(folder.glob("*.json")) if (r := json.loads(f.read_text()))["variant"] == name]
+    for variant in VARIANTS:
+        runs = [r for f in sorted(folder.glob("*.json")) if (r := json.loads(f.read_text()))["variant"] == variant]
         if not runs:
             continue
-        row: dict[str, Any] = {"variant": name, "seeds": len(runs), "parameters": runs[0]["parameters"]}
+        row: dict[str, Any] = {"variant": variant, "seeds": len(runs), "parameters": runs[0]["parameters"]}
         row["training_cpu_seconds"] = round(float(np.mean([r["training_cpu_seconds"] for r in runs])))
-        for task in TASKS:
-            values = [r["scores"][task.name] for r in runs]
-            row[task.name] = round(float(np.mean(values)), 3)
-            row[f"{task.name}_deviation"] = round(float(np.std(values, ddof=1)), 3) if len(runs) > 1 else None
+        for name in ROWS:
+            values = [r["scores"][name] for r in runs if name in r["scores"]]
+            row[name] = round(float(np.mean(values)), 3) if values else None
+            row[f"{name}_deviation"] = round(float(np.std(values, ddof=1)), 3) if len(values) > 1 else None
         rows.append(row)
     return rows
 

@@ -1,11 +1,12 @@
 """Rendered sound to train encoders of recordings with and to probe them: works and single notes, with what they are.
 
-    python -m mmbert_training.audio_segments OUT [--data DIR]
+    python -m mmbert_training.audio_segments OUT [--data DIR] [--played FOLDER]
 
 | pack | what | font |
 |---|---|---|
 | ``train`` | ten seconds of training works, with the families of instruments that sound | FluidR3_GM |
 | ``notes-train``, ``-validation``, ``-test`` | a second of one note: family of its instrument, pitch | one each |
+| ``notes-played`` | a second of one note that somebody played (:mod:`mmbert_training.evaluate.played_notes`) | none |
 | ``key-train``, ``-validation``, ``-test`` | eight seconds of a work of known key, transposed at random | below |
 
 Notes are learned in FluidR3_GM, chosen by in MuseScore_General and measured in TimGM6mb: an instrument is never heard
@@ -27,6 +28,7 @@ from mmbert.symbolic.instruments import FAMILIES
 from mmbert.symbolic.score import NOTE, Part, Score
 from mmbert_training.audio_pack import save_audio
 from mmbert_training.evaluate import labels
+from mmbert_training.evaluate.played_notes import played_notes
 from mmbert_training.manifest import Work, load_item, load_works
 from mmbert_training.rendering import HELD_OUT, RATE, TRAIN, fitted, render
 
@@ -87,9 +89,14 @@ def notes(each: int, font: str, seed: int) -> Iterator[tuple[np.ndarray, list[st
         for at, pitch in enumerate(pitches):
             begin = round(at * _SLOT_S * RATE)
             note = fitted(sound[begin : begin + round(_NOTE_S * RATE)], round(_NOTE_S * RATE))
-            peak = float(np.abs(note).max())
-            if peak > _SOUNDS:
+            if (peak := float(np.abs(note).max())) > _SOUNDS:
                 yield note * (_FULL / peak), [f"family {family}", f"pitch {pitch}"]
+
+
+def played(folder: Path) -> Iterator[tuple[np.ndarray, list[str]]]:
+    """Single notes that people played, as loud as those of :func:`notes`."""
+    for sound, program, pitch in played_notes(folder, PITCHES, _NOTE_S):
+        yield sound * (_FULL / np.abs(sound).max()), [f"family {FAMILIES[program // 8]}", f"pitch {pitch}"]
 
 
 def _drawn(found: list[Work], most: int, rng: np.random.Generator) -> Iterator[tuple[Work, Score]]:
@@ -125,11 +132,16 @@ def _save(folder: Path, name: str, names: tuple[str, ...], found: Iterator[tuple
 def _main(
     out: Annotated[Path, typer.Argument(help="Folder of the packs; what is there is kept.")],
     data: Annotated[Path | None, typer.Option(help="Folder of the data; else MMBERT_DATA.")] = None,
+    people: Annotated[
+        Path | None, typer.Option("--played", help="Folder of evaluate.played_notes; else no such pack is made.")
+    ] = None,
 ) -> None:
     """Render what encoders are trained and probed with."""
     note_names = (*(f"family {f}" for f in NOTE_FAMILIES), *(f"pitch {p}" for p in PITCHES))
     for seed, (split, each) in enumerate(NOTES_EACH.items()):
         _save(out, f"notes-{split}", note_names, notes(each, NOTE_FONTS[split], seed))
+    if people is not None:
+        _save(out, "notes-played", note_names, played(people))
     found = load_works(data)
     train = [w for w in found if w.split == "train"]
     clusters = sorted({w.cluster for w in found if w.split == "validation" and labels.key(w)})

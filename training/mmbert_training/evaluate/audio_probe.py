@@ -7,7 +7,8 @@ protocol is the constrained one of MARBLE (Yuan et al. 2023): the encoder is fro
 softmax, their means over time go through one hidden layer of 512 units with dropout 0.2, in batches of 64, under six
 learning rates; rate and number of passes are those that do best on the validation pack, and the test pack is read once.
 Features are standardised by the training pack, so that scales of encoders do not decide. Instruments and pitches are
-scored by accuracy, keys by MIREX's weighted score.
+scored by accuracy, keys by MIREX's weighted score. Where there is a pack of notes that people played, the same probe is
+asked those as well.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ RATES = (5e-5, 1e-4, 5e-4, 1e-3, 5e-3, 1e-2)
 _HIDDEN, _DROPOUT, _BATCH = 512, 0.2, 64
 _PASSES, _PATIENCE = 40, 6  # over the training pack, and without a better one
 _AT_ONCE = 16  # segments that an encoder reads
-_SPLITS = ("train", "validation", "test")
+_CHOSEN_BY = ("train", "validation")
 
 
 @dataclass(frozen=True)
@@ -46,18 +47,29 @@ class Task:
         name: As the table says it.
         pack: The packs' name before the split.
         prefix: Of the labels that are its classes.
+        tests: What follows the packs' name where it is measured; the first is always there.
     """
 
     name: str
     pack: str
     prefix: str
+    tests: tuple[str, ...] = ("test",)
+
+    def row(self, test: str) -> str:
+        """What a figure is called."""
+        return self.name if test == self.tests[0] else f"{self.name}_{test}"
 
 
-TASKS = (Task("instrument", "notes", "family "), Task("pitch", "notes", "pitch "), Task("key", "key", "key "))
+TASKS = (
+    Task("instrument", "notes", "family ", ("test", "played")),
+    Task("pitch", "notes", "pitch ", ("test", "played")),
+    Task("key", "key", "key "),
+)
+ROWS = tuple(task.row(test) for task in TASKS for test in task.tests)
 
 
 def probe(encoder: AudioEncoder, packs: Path, seed: int = 1) -> dict[str, float]:
-    """The test score of every task, in 0-1.
+    """The test scores of every task, in 0-1.
 
     Args:
         encoder: In evaluation mode.
@@ -70,12 +82,14 @@ def probe(encoder: AudioEncoder, packs: Path, seed: int = 1) -> dict[str, float]
     features: dict[str, list[Tensor]] = {}
     out = {}
     for task in TASKS:
-        found = [load_audio(packs / f"{task.pack}-{split}") for split in _SPLITS]
+        tests = [t for t in task.tests if t == task.tests[0] or (packs / f"{task.pack}-{t}").exists()]
+        found = [load_audio(packs / f"{task.pack}-{split}") for split in (*_CHOSEN_BY, *tests)]
         if task.pack not in features:
             features[task.pack] = standardised([pooled(encoder, pack) for pack in found])
         columns = [i for i, name in enumerate(found[0].names) if name.startswith(task.prefix)]
         classes = [torch.from_numpy(pack.labels[:, columns].argmax(1)) for pack in found]
-        out[task.name] = fitted_score(task, features[task.pack], classes, len(columns), seed)
+        scores = fitted_scores(task, features[task.pack], classes, len(columns), seed)
+        out |= {task.row(test): value for test, value in zip(tests, scores, strict=True)}
     return out
 
 
@@ -104,17 +118,17 @@ def score(task: Task, said: np.ndarray, true: np.ndarray) -> float:
     return float(np.mean([mirex((s % 12, s >= 12), (t % 12, t >= 12)) for s, t in zip(said, true)]))
 
 
-def fitted_score(task: Task, features: list[Tensor], classes: list[Tensor], n: int, seed: int) -> float:
-    """The test score of the probe that does best on validation.
+def fitted_scores(task: Task, features: list[Tensor], classes: list[Tensor], n: int, seed: int) -> list[float]:
+    """The test scores of the probe that does best on validation.
 
     Args:
         task: What is asked.
-        features: float [n, layers, width] of each split.
-        classes: int64 [n] of each split.
+        features: float [n, layers, width] of training, validation and each test.
+        classes: int64 [n], likewise.
         n: How many classes.
         seed: Of weights, batches and dropout.
     """
-    best = (-1.0, -1.0)  # validation, test
+    best = [-1.0]  # validation, then every test
     for rate in RATES:
         torch.manual_seed(seed)
         net = _Probe(features[0].shape[1], features[0].shape[2], n)
@@ -129,14 +143,12 @@ def fitted_score(task: Task, features: list[Tensor], classes: list[Tensor], n: i
                 optimiser.step()
             net.eval()
             with torch.no_grad():
-                held, asked = (
-                    score(task, net(f).argmax(1).numpy(), c.numpy()) for f, c in zip(features[1:], classes[1:])
-                )
-            since = 0 if held > top else since + 1
-            top, best = max(top, held), max(best, (held, asked), key=lambda b: b[0])
+                now = [score(task, net(f).argmax(1).numpy(), c.numpy()) for f, c in zip(features[1:], classes[1:])]
+            since = 0 if now[0] > top else since + 1
+            top, best = max(top, now[0]), max(best, now, key=lambda scores: scores[0])
             if since == _PATIENCE:
                 break
-    return best[1]
+    return best[1:]
 
 
 class _Probe(nn.Module):
