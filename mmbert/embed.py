@@ -294,12 +294,8 @@ class Embedder:
         """A recording and its windows, by what is heard in them and the facts that it amounts to."""
         own = self._ears.recording(p)
         facets = [own.facets, *own.windows]
-        rows = np.concatenate(
-            [
-                self._sounding(facets[i : i + n], own.states[i : i + n], own.logits[i : i + n])
-                for i, n in _runs(len(facets))
-            ]
-        )
+        runs = [slice(0, 1), *_runs(1, len(facets))]  # by itself: beside all of it, windows would be mostly padding
+        rows = np.concatenate([self._sounding(facets[run], own.states[run], own.logits[run]) for run in runs])
         result = _checked(replace(p, facets=own.facets), rows[0], rows[1:])
         return result if isinstance(result, ItemError) else replace(result, heard=own.logits, chroma=p.chroma)
 
@@ -453,6 +449,6 @@ def _evenly(n: int, most: int) -> np.ndarray:
     return np.linspace(0, n - 1, min(n, most)).round().astype(np.int64)
 
 
-def _runs(n: int) -> Iterator[tuple[int, int]]:
-    """(first, length) of the windows of a recording that go through the model together."""
-    return ((at, min(_WINDOWS_AT_ONCE, n - at)) for at in range(0, n, _WINDOWS_AT_ONCE))
+def _runs(first: int, last: int) -> Iterator[slice]:
+    """Windows of a recording that go through the model together."""
+    return (slice(at, min(last, at + _WINDOWS_AT_ONCE)) for at in range(first, last, _WINDOWS_AT_ONCE))
