@@ -1,10 +1,10 @@
 """A vector of what sounds when: half a minute of chroma as 128 numbers, alike for a recording and the score it plays.
 
-Sequences of chroma are compared frame by frame (``mmbert.retrieval``), which is sure and takes time for each score.
-These vectors say in one product which scores are worth it. One small tower reads both sides, since a recording and a
-score give chroma of one form: convolutions see a few seconds at once and tell progressions from chords, and their mean
-and maximum over half a minute do not depend on where in it something sounds, nor much on its speed. Keys are absolute;
-a recording in another key is looked for in each by :func:`turned`.
+Sequences of chroma are compared frame by frame (``mmbert.retrieval``), which is sure and takes time for each score;
+that is what a library asks. These vectors are the learned way, of which one product answers. One small tower reads both
+sides, since a recording and a score give chroma of one form: convolutions see a few seconds at once and tell
+progressions from chords, and their mean and maximum over half a minute do not depend on where in it something sounds,
+nor much on its speed. Keys are absolute; a recording in another key is looked for in each by :func:`turned`.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ class TonalModel:
     """The released tower.
 
     Attributes:
-        fingerprint: SHA-256 over all that decides a vector. An index stores it and refuses another.
+        fingerprint: SHA-256 over all that decides a vector. A folder of weights states it, and is refused where it is
+            another's.
         dim: Width of the vectors.
 
     >>> model = TonalModel(TonalTower())  # random; TonalModel.from_pretrained() is trained

@@ -10,7 +10,6 @@ again. The table compares each variant with the full recipe over the same questi
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from mmbert.config import load_config
 from mmbert.console import print_json, stdout_console, warn
 from mmbert.metrics import paired_bootstrap
 from mmbert_training.batches import Batches
+from mmbert_training.commit import commit
 from mmbert_training.loop import train
 from mmbert_training.pack import load_pack
 from mmbert_training.recipe import Objectives, Recipe
@@ -99,7 +99,7 @@ def _replaced(objectives: Objectives, fields: dict[str, Any]) -> Objectives:
 
 
 def _run(recipe: Recipe, pack: Any, name: str) -> dict[str, Any]:
-    began = time.perf_counter()
+    began, code = time.perf_counter(), commit()
     with tempfile.TemporaryDirectory() as folder:
         learner = train(recipe, pack, Path(folder))
     seconds = time.perf_counter() - began
@@ -109,9 +109,8 @@ def _run(recipe: Recipe, pack: Any, name: str) -> dict[str, Any]:
     works = {name: batches.validation(pool, MOST_WORKS).text_work.tolist() for name, pool in POOLS}
     works["music"] = batches.changed(MOST_WORKS).piece_work.tolist()
     rounded = {k: {row: np.round(v, 5).tolist() for row, v in rows.items()} for k, rows in found.items()}
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     return {
-        "variant": name, "seed": recipe.seed, "seconds": round(seconds, 1), "commit": commit.stdout.strip(),
+        "variant": name, "seed": recipe.seed, "seconds": round(seconds, 1), "commit": code,
         "threads": torch.get_num_threads(), "reciprocal_ranks": rounded, "works": works,
     }  # fmt: skip
 

@@ -11,7 +11,6 @@ are not done again. Untrained encoders, mn04 and a mean log-mel spectrum are pro
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from mmbert.console import print_json, stdout_console, warn
 from mmbert_training.audio_encoders import Kind, train
 from mmbert_training.audio_learners import LEARNERS
 from mmbert_training.audio_pack import load_audio
+from mmbert_training.commit import commit
 from mmbert_training.evaluate.audio_probe import ROWS, probe
 
 SEEDS = (1, 2, 3)
@@ -63,7 +63,7 @@ class MeanLogMel(AudioEncoder):
 def run(name: str, seed: int, packs: Path) -> dict[str, Any]:
     """One variant with one seed: seconds, what its last batches said, and the test score of every probe."""
     kind, fields, sizes = VARIANTS[name]
-    began, used = time.perf_counter(), time.process_time()
+    began, used, code = time.perf_counter(), time.process_time(), commit()
     told: dict[str, float] = {}
     encoder: AudioEncoder
     if name == "mn04":
@@ -76,9 +76,8 @@ def run(name: str, seed: int, packs: Path) -> dict[str, Any]:
         encoder, told = train(cast(Kind, kind), recipe, load_audio(packs / "train"), seed)
     trained = time.process_time() - used
     scores = probe(encoder, packs, seed)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     return {
-        "variant": name, "seed": seed, "commit": commit.stdout.strip(), "threads": torch.get_num_threads(),
+        "variant": name, "seed": seed, "commit": code, "threads": torch.get_num_threads(),
         "seconds": round(time.perf_counter() - began, 1), "cpu_seconds": round(time.process_time() - used, 1),
         "training_cpu_seconds": round(trained, 1), "parameters": sum(p.numel() for p in encoder.parameters()),
         "taught": told, "scores": {task: round(value, 4) for task, value in scores.items()},

@@ -12,7 +12,6 @@ variant with the full recipe over the same questions (paired bootstrap over work
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,6 +30,7 @@ from mmbert.metrics import paired_bootstrap, standing
 from mmbert.retrieval.sound_words import SoundWords
 from mmbert_training import hearing
 from mmbert_training.ablation import print_rows
+from mmbert_training.commit import commit
 from mmbert_training.evaluate.real_sounds import check, real_sounds
 from mmbert_training.recording_projection import ProjectionTeacher
 from mmbert_training.recording_words import Said, asked_of, said
@@ -139,7 +139,7 @@ class Bench:
 
 def run(name: str, seed: int, bench: Bench, embedder: Embedder) -> dict[str, Any]:
     """One variant with one seed: seconds, what its last batch said, and a figure for every question."""
-    began, used = time.perf_counter(), time.process_time()
+    began, used, code = time.perf_counter(), time.process_time(), commit()
     figures: dict[str, float] = {}
     if name == ALONE:
         found = bench.alone()
@@ -149,9 +149,8 @@ def run(name: str, seed: int, bench: Bench, embedder: Embedder) -> dict[str, Any
         teacher = taught(bench.sounds, bench.words, embedder.model, seed, how, kind)
         figures = {key: round(float(value), 4) for key, value in teacher.figures.items()}
         found = bench.asked(teacher)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     return {
-        "variant": name, "seed": seed, "commit": commit.stdout.strip(), "threads": torch.get_num_threads(),
+        "variant": name, "seed": seed, "commit": code, "threads": torch.get_num_threads(),
         "seconds": round(time.perf_counter() - began, 1), "cpu_seconds": round(time.process_time() - used, 1),
         "figures": figures, "asked": {column: np.round(values, 5).tolist() for column, values in found.items()},
         "groups": bench.groups,

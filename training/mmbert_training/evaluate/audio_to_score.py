@@ -295,7 +295,8 @@ def _sets(data: Path | None, split: Split, queries: int | None, work: Path) -> I
     moved = (draw(e.work, played[e.work].score, e.font, transposed=True) for e in drawn[:harder])
     yield asked("transposed", [e for e in moved if e], played)
 
-    # Nothing here learns from performances, so those of works to train on are asked too: of test works there are 15.
+    # Nothing learns from performances, so those of works to train on are asked too: of test works there are 15. The
+    # rows of vectors have an advantage there: their tower has learned from scores of some of these works.
     human = [w for w in load_works(data, ("asap",)) if (w.split == "validation") == (split == "validation")]
     written = scores_of(w for w in human if not w.row["same_as"])
     place = {w.id: len(works) + i for i, (w, _) in enumerate(written)}

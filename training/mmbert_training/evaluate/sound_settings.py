@@ -88,7 +88,6 @@ class Bench:
         sounds = real_sounds()
         texts = [text for sound in sounds for text in sound.texts]
         self.answer = np.repeat(np.arange(len(sounds)), len(sounds[0].texts))
-        self.packages = [sounds[i].package for i in self.answer]
         self.half = np.array([sound.package in HALVES[1] for sound in sounds], dtype=int)
         standard = ((logits - statistics.mean) / statistics.deviation)[:, captions.labels]
         self._heard = {"signed": standard, "positive": positive(standard)}
