@@ -29,8 +29,13 @@ def logits(path: Path, ear: Mn04, start_s: float = 0.0, seconds: float | None = 
 
 def of_sound(samples: np.ndarray, ear: Mn04) -> np.ndarray:
     """Logits float32 [527] of samples float32 [n], mono at 32 kHz."""
-    with torch.inference_mode():
-        return ear.sounds(torch.from_numpy(states(samples, ear).astype(np.float32)).mean(dim=0)).numpy()
+    return of_states(states(samples, ear), ear)
+
+
+@torch.inference_mode()
+def of_states(heard: np.ndarray, ear: Mn04) -> np.ndarray:
+    """Logits float32 [527] of the mean of states, float16 [seconds, 384]."""
+    return ear.sounds(torch.from_numpy(heard.astype(np.float32)).mean(dim=0)).numpy()
 
 
 def states(samples: np.ndarray, ear: Mn04) -> np.ndarray:

@@ -241,20 +241,17 @@ Ear = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 def _ear() -> Ear:
     """Sound float32 [samples] to states float16 [seconds, 384], logits float32 [527], chroma uint8 [frames, 12]."""
-    import torch
-
     from mmbert.audio.chroma import Chroma
-    from mmbert.audio.mel import LogMel
     from mmbert.audio.mn04 import Mn04
+    from mmbert_training import hearing
 
     network = Mn04.load()
 
     def hear(sound: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        mel, chroma = LogMel(), Chroma(rendering.RATE)
+        chroma = Chroma(rendering.RATE)
         chroma.feed(sound)
-        states = network.hear(np.concatenate([mel.feed(sound), mel.finish()]))
-        mean = torch.from_numpy(states.astype(np.float32)).mean(0)
-        return states, network.sounds(mean).numpy(), chroma.finish()
+        states = hearing.states(sound, network)
+        return states, hearing.of_states(states, network), chroma.finish()
 
     return hear
 

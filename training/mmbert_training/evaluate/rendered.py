@@ -163,8 +163,9 @@ def onsets_of(sound: np.ndarray) -> np.ndarray:
 
 def states_of(sound: np.ndarray) -> np.ndarray:
     """What mn04 says of each second of sound at ``RATE``, float16 [seconds, 384]."""
-    mel = LogMel()
-    return _ear().hear(np.concatenate([mel.feed(sound), mel.finish()]))
+    from mmbert_training import hearing
+
+    return hearing.states(sound, _ear())
 
 
 @cache
