@@ -142,8 +142,10 @@ class Suggest {
     this.clearAway();
     const { cards } = view;
     this.at("question").append(this.understood(view.melody, !melody.source));
-    if (view.notice) this.at("question").append(el("p", { class: "mm-hint", dir: "auto" }, view.notice));
-    if (view.melody.heard) this.at("question").append(this.metreField(view.melody.metre));
+    if (view.notice) {
+      this.at("question").append(el("div", { class: "mm-row" }, el("p", { class: "mm-hint", dir: "auto" }, view.notice),
+        view.melody.heard ? this.metreField(view.melody.metre) : null));
+    }
     if (this.chosen) this.at("question").querySelector("select")?.focus({ preventScroll: true }); // where it was
     this.chosen = false;
     if (!cards.length) this.notice(this.words.none, this.sameKey.checked ? "Ask without “Only from music in my key”." : "Try more of the melody, or another metre.");
