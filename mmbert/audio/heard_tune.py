@@ -9,7 +9,7 @@ from mmbert.symbolic.score import Score
 from mmbert.types import Item
 
 RECORD = "Record one voice, hummed, sung or played, for four bars or more"
-_SEVERAL = 0.3  # of the time: `python benchmarks/heard_tunes.py voices`
+_SEVERAL = 0.5  # of the time: `python benchmarks/heard_tunes.py voices`
 SEVERAL_VOICES = "Several voices sound at once: the highest notes were taken as the melody"
 
 
