@@ -1,12 +1,13 @@
 """What the sounds of recordings weigh beside the other ways of looking, in the whole search.
 
-    python benchmarks/heard_words.py SOUNDS [--json]
+    python benchmarks/heard_words.py SOUNDS [--answers] [--json]
 
 SOUNDS is the folder of ``python -m mmbert_training.evaluate.real_sounds``: 166 recordings with three questions each,
 none of them of the evaluation clips. They become a library under names that say nothing; printed is the MRR of the
 recording that a question was written for, as released and where what is heard weighs the same whatever a question
 states (``Weights.sounds`` and ``sounds_beside_facts`` of :mod:`mmbert.retrieval.fuse`). Last, how like their own
-recording and how like the best of all the questions are, and how like the best nonsense is.
+recording and how like the best of all the questions are, and how like the best nonsense is. ``--answers``: instead, of
+how many of these questions, of musicians' phrases and of nonsense the search says that something fits.
 """
 
 from __future__ import annotations
@@ -84,8 +85,24 @@ def likeness(library: Library, asked: list[tuple[str, str]]) -> dict[str, list[f
     return {name: np.round(np.percentile(values, cut), 3).tolist() for name, values in lists.items()}
 
 
+def answers(library: Library, asked: list[tuple[str, str]]) -> dict[str, float]:
+    """Share of questions that something is said to fit; the forty of ``nonsense`` were not chosen with."""
+    written_by_hand = calibration_questions.written()
+    questions = {
+        "real sounds": [question for question, _ in asked],
+        "musicians' phrases": [q.text for q in calibration_questions.phrases(None, "choosing")],
+        "development nonsense": written_by_hand["development"],
+        "forty nonsense": written_by_hand["nonsense"],
+    }
+    return {
+        name: round(float(np.mean([not library.search(words, limit=1).nothing_fits for words in some])), 3)
+        for name, some in questions.items()
+    }
+
+
 def main(
     sounds: Annotated[Path, typer.Argument(help="Folder of the development sounds.")],
+    only_answers: Annotated[bool, typer.Option("--answers", help="Who is answered, instead.")] = False,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Print MRR for each weight."""
@@ -97,6 +114,9 @@ def main(
         asked = written(sounds, music)
         build_library(library, [music], embedder)
         with Library.open(library) as opened:
+            if only_answers:
+                print(json.dumps(answers(opened, asked)))
+                return
             found = {"mrr": weighed(opened, asked), "likeness": likeness(opened, asked)}
     if as_json:
         print(json.dumps(found))

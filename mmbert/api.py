@@ -327,6 +327,7 @@ class Library:
         melody: Like | Score,
         *,
         part: str | int | None = None,
+        metre: str | None = None,
         same_key: bool = False,
         where: str | Sequence[str | Condition] = (),
         folder: str | None = None,
@@ -338,9 +339,10 @@ class Library:
         about with what there is, at least four notes.
 
         Args:
-            melody: A file of notes (its first piece), a recording of a tune (what is heard is set in bars of 4/4 or
-                6/8, at the tempo of its notes), an :class:`~mmbert.types.Item` or a score.
+            melody: A file of notes (its first piece), a recording of a tune (what is heard is set in bars, at the tempo
+                of its notes), an :class:`~mmbert.types.Item` or a score.
             part: Name of the part that is the melody, or its number from 1; found by rule without.
+            metre: Of a recording the metre that its tune is in, such as ``3/4``; 4/4 or 6/8 without.
             same_key: Only phrases of pieces in the melody's key.
             where: Conditions that must hold of the pieces.
             folder: Only pieces whose file lies in this folder, or deeper.
@@ -350,12 +352,12 @@ class Library:
             Hits of type :class:`~mmbert.types.PhraseHit`, best first, and the notes of each behind the melody.
 
         Raises:
-            UsageError: there is no melody, or no such part.
+            UsageError: there is no melody, no such part, or a metre is given for what states its own bars.
             ItemError: the file cannot be read.
             MissingExtraError: it is a recording, and onnxruntime or soxr is not installed.
             LibraryError: the library was built before phrases were kept, or with other weights.
         """
-        asked = self._asked(melody, "end", part, None, limit)
+        asked = self._asked(melody, "end", part, None, metre, limit)
         return Continuations(*self._suggested(asked, melody, "completion", same_key, where, folder, limit))
 
     def accompany(
@@ -364,6 +366,7 @@ class Library:
         *,
         part: str | int | None = None,
         bar: int | None = None,
+        metre: str | None = None,
         same_key: bool = False,
         where: str | Sequence[str | Condition] = (),
         folder: str | None = None,
@@ -375,15 +378,21 @@ class Library:
 
         Everything else as for :meth:`complete`; a hit's notes lie beneath the melody.
         """
-        asked = self._asked(melody, "start", part, bar, limit)
+        asked = self._asked(melody, "start", part, bar, metre, limit)
         return Accompaniments(*self._suggested(asked, melody, "accompaniment", same_key, where, folder, limit))
 
     def _asked(
-        self, melody: Like | Score, wanted: Literal["end", "start"], part: str | int | None, bar: int | None, limit: int
+        self,
+        melody: Like | Score,
+        wanted: Literal["end", "start"],
+        part: str | int | None,
+        bar: int | None,
+        metre: str | None,
+        limit: int,
     ) -> AskedMelody:
         if limit < 1:
             raise UsageError("limit", f"is {limit}", "Ask for at least one hit")
-        return read_melody(melody, wanted, part, bar)
+        return read_melody(melody, wanted, part, bar, metre)
 
     def _suggested(
         self,

@@ -17,6 +17,15 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else _NO_CHARACTER for c in text)
 
 
+def part_named(name: str) -> str:
+    """A part's name within a sentence: files write ``treble:`` or ``Violino I.``
+
+    >>> part_named(" treble:"), part_named("Violino I.")
+    ('treble', 'Violino I')
+    """
+    return name.strip(" .:;,")
+
+
 def title_of(title: str | None, path: str | PurePath, number: int | None = None) -> str:
     """The title that a file states, else its name without suffix, dashes and underscores as spaces.
 

@@ -74,10 +74,14 @@ class Item:
     """One piece: the unit of search. A tune book gives many.
 
     Attributes:
-        kind: ``score``, ``recording`` or ``text``; exactly the field of that name is set.
+        kind: ``score``, ``recording`` or ``text``; the field of that name is set.
         source: File, digest and number within the file; (sha256, number) is the item's key.
         metadata: Words that the file itself states: ``title``, ``composer``, ``form``, ``description``,
             ``collection``; absent where it states none. Never guessed from the notes.
+        score: Its notes; of a recording those of its tune in free time, where it was transcribed and the sound is no
+            longer there.
+        recording: Its sound.
+        text: Its words.
     """
 
     kind: Kind
@@ -194,6 +198,15 @@ class Place:
     end_s: float
     start_bar: int | None = None
     end_bar: int | None = None
+
+
+def bars_named(first: int, last: int, of: str = "") -> str:
+    """Bars from ``first`` up to ``last``, from 0, as a person counts them.
+
+    >>> bars_named(4, 8), bars_named(7, 8), bars_named(7, 8, " of 12")
+    ('bars 5-8', 'bar 8', 'bar 8 of 12')
+    """
+    return (f"bar {last}" if last - first <= 1 else f"bars {first + 1}-{last}") + of
 
 
 @dataclass(frozen=True)
@@ -438,18 +451,21 @@ class Answer:
         hits: Best first; filled even when nothing fits.
         nothing_fits: True where nothing answers the question; the rule is that of ``mmbert.retrieval.calibrate``.
         total: Pieces in the library that were open to the question.
+        notice: What the person should know of how the question was read; mostly empty.
     """
 
     query: Query
     hits: tuple[Hit, ...]
     nothing_fits: bool = False
     total: int = 0
+    notice: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """``{query, understood, nothing_fits, hits}``."""
+        """``{query, understood, nothing_fits, notice, hits}``."""
         return {
             "query": self.query.words or self.query.like or "",
             "understood": [asdict(c) for c in self.query.conditions],
             "nothing_fits": self.nothing_fits,
+            "notice": self.notice,
             "hits": [h.to_json() for h in self.hits],
         }

@@ -13,16 +13,17 @@ import numpy as np
 
 import mmbert
 from mmbert.audio.chroma import score_chroma
+from mmbert.audio.heard_tune import heard_tune
 from mmbert.audio.listen import Listener
 from mmbert.audio.sounds import default_ear
-from mmbert.errors import ItemError, MissingExtraError, UsageError
+from mmbert.errors import ItemError, MissingExtraError
 from mmbert.items import load_items
 from mmbert.prepare import Prepared, prepare, prepare_heard
 from mmbert.symbolic.melody import voices
 from mmbert.symbolic.phrase_lines import PhraseLines, phrase_lines
 from mmbert.symbolic.score import Score
 from mmbert.symbolic.tune_line import TUNE_NOTE, tune_line
-from mmbert.types import Item, Kind, Recording
+from mmbert.types import Item, Kind
 from mmbert_indexer.scan import FileState, hashed, look
 
 _NO_CHROMA = np.zeros((0, 12), np.uint8)
@@ -76,7 +77,7 @@ class Request:
         known: Numbers of its pieces that have vectors already: they are named, not made ready.
         to_show: The file is an example to search by: its first piece comes with its notes, and none but a recording is
             made ready.
-        as_melody: Of a recording its tune is wanted, as a score in bars, in place of the recording.
+        as_melody: Of a recording the notes of its tune are wanted, in free time, and not what is heard in it.
     """
 
     state: FileState
@@ -96,7 +97,7 @@ class Found:
         metadata: What the file states in words.
         ready: The piece for the model, or why it cannot be embedded; None where its number was known.
         parse_seconds: What reading it took.
-        score: Its notes, of the first piece of a file that is to be shown.
+        score: Its notes, of the first piece of a file that is to be shown; of a recording those of its tune.
         melody: Its melody, ``TUNE_NOTE`` [n]; empty where it has none.
         phrases: Its phrases; empty where it has none.
         chroma: Its chroma sequence, uint8 [n, 12]; empty where it has none.
@@ -144,7 +145,7 @@ def results(request: Request) -> Iterator[Found | SoundPart | ItemError]:
             continue
         known = piece.source.number in request.known
         if piece.recording is not None and request.as_melody:
-            yield _tune(piece, piece.recording, seconds)
+            yield _tune(piece, seconds)
             continue
         if piece.kind == "recording" and "recording" in request.kinds and not known:
             yield from _heard(piece, seconds)
@@ -191,24 +192,20 @@ def _heard(item: Item, seconds: float) -> Iterator[Found | SoundPart | ItemError
         yield Found(item.source.number, item.kind, ready.item.metadata, ready, seconds, chroma=ready.chroma)
 
 
-def _tune(item: Item, recording: Recording, seconds: float) -> Found | ItemError:
-    """What is hummed, sung or played in a recording, as a score."""
-    from mmbert.retrieval.heard_tune import tune_in_bars
-
+def _tune(item: Item, seconds: float) -> Found | ItemError:
+    """What is hummed, sung or played in a recording, as notes in free time."""
     start, path = time.perf_counter(), str(item.source.path)
     try:
-        score = tune_in_bars(recording, path)
+        score = heard_tune(item)
     except ItemError as e:
         return e
-    except UsageError as e:
-        return ItemError(path, e.fault, e.hint, code="E_NO_MELODY")
     except MissingExtraError as e:
         return _missing(path, e)
     except MemoryError:
         raise
     except Exception as e:
         return _mistake(path, "could not be transcribed", e, "decode")
-    return Found(item.source.number, "score", item.metadata, None, seconds + time.perf_counter() - start, score)
+    return Found(item.source.number, "recording", item.metadata, None, seconds + time.perf_counter() - start, score)
 
 
 def _lines(item: Item, to_show: bool) -> tuple[np.ndarray, PhraseLines, np.ndarray] | ItemError:

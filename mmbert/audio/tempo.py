@@ -8,6 +8,7 @@ of twelve seconds; a lag counts with its multiples, at which a beat comes again.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,6 +37,20 @@ class TempoEstimate:
 
     bpm: float
     confidence: float
+
+
+class Compared(NamedTuple):
+    """What the onsets of a recording say of its tempo.
+
+    Attributes:
+        bpm: Beats a minute.
+        figures: float64 [2], what a confidence is a sum of: the share of windows whose own tempo it is, and how strong
+            twice the tempo is, of 1 as the tempo itself. A beat is divided: where nothing comes twice as often, what
+            was counted is likely to be the division.
+    """
+
+    bpm: float
+    figures: np.ndarray
 
 
 class Onsets:
@@ -71,18 +86,11 @@ def estimate_tempo(onsets: np.ndarray) -> TempoEstimate | None:
     """
     if (found := compared(onsets)) is None:
         return None
-    bpm, figures = found
-    return TempoEstimate(bpm, float(1 / (1 + np.exp(-(_CONFIDENCE[0] + figures @ _CONFIDENCE[1:])))))
+    return TempoEstimate(found.bpm, float(1 / (1 + np.exp(-(_CONFIDENCE[0] + found.figures @ _CONFIDENCE[1:])))))
 
 
-def compared(onsets: np.ndarray) -> tuple[float, np.ndarray] | None:
-    """The tempo, and the figures that its confidence is a sum of; None as of :func:`estimate_tempo`.
-
-    Returns:
-        Beats a minute, and float64 [2]: the share of windows whose own tempo it is, and how strong twice the tempo is,
-        of 1 as the tempo itself. A beat is divided: where nothing comes twice as often, what was counted is likely to
-        be the division.
-    """
+def compared(onsets: np.ndarray) -> Compared | None:
+    """An envelope compared with itself; None as of :func:`estimate_tempo`."""
     if len(onsets) < _LEAST:
         return None
     kernel = np.ones(_LOCAL) / _LOCAL
@@ -104,7 +112,7 @@ def compared(onsets: np.ndarray) -> tuple[float, np.ndarray] | None:
     bpm = float(tempos[best])
     own = tempos[[int(_strength(window, tempos).argmax()) for window in windows]]
     double = _strength(total, bpm * _DOUBLE).max() / max(strength[best], 1e-9)
-    return bpm, np.array([np.mean(np.abs(own / bpm - 1) < _SAME), np.clip(double, 0, 1)])
+    return Compared(bpm, np.array([np.mean(np.abs(own / bpm - 1) < _SAME), np.clip(double, 0, 1)]))
 
 
 def _strength(alike: np.ndarray, bpm: np.ndarray) -> np.ndarray:

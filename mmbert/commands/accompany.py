@@ -11,6 +11,7 @@ from mmbert.commands.suggestions import (
     LibraryArgument,
     LimitOption,
     MelodyArgument,
+    MetreOption,
     PartOption,
     SameKeyOption,
     checked_export,
@@ -33,6 +34,7 @@ def accompany(
     ] = None,
     limit: LimitOption = 10,
     part: PartOption = None,
+    metre: MetreOption = None,
     same_key: SameKeyOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -42,5 +44,5 @@ def accompany(
 
     with Library.open(library) as opened, if_slow("Loading the model ..."):
         first = None if bar is None else bar - 1
-        found = opened.accompany(melody, bar=first, part=part, same_key=same_key, limit=limit)
+        found = opened.accompany(melody, bar=first, part=part, metre=metre, same_key=same_key, limit=limit)
     tell(found, export, as_json)

@@ -11,6 +11,7 @@ from mmbert.commands.suggestions import (
     LibraryArgument,
     LimitOption,
     MelodyArgument,
+    MetreOption,
     PartOption,
     SameKeyOption,
     checked_export,
@@ -30,6 +31,7 @@ def complete(
     ] = None,
     limit: LimitOption = 10,
     part: PartOption = None,
+    metre: MetreOption = None,
     same_key: SameKeyOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -38,5 +40,5 @@ def complete(
     from mmbert.api import Library
 
     with Library.open(library) as opened, if_slow("Loading the model ..."):
-        found = opened.complete(melody, part=part, same_key=same_key, limit=limit)
+        found = opened.complete(melody, part=part, metre=metre, same_key=same_key, limit=limit)
     tell(found, export, as_json)

@@ -40,7 +40,8 @@ def search(
         list[str] | None, typer.Option(help='A condition that must hold, such as "tempo_bpm<90". May be repeated.')
     ] = None,
     modality: Annotated[
-        str | None, typer.Option(help="Only score, recording or text; texts are found no other way.")
+        str | None,
+        typer.Option(help="One kind of piece alone: score, recording, or text. Texts are found by this option only."),
     ] = None,
     order: Annotated[str, typer.Option(help="best, varied, title, length or tempo.")] = "best",
     weights: Annotated[str | None, typer.Option(help="Weights that the library was built with.")] = None,
@@ -134,6 +135,8 @@ def _show(answer: Answer) -> None:
         console.print(f"[bold]{escape(question)}[/bold]" if question else "[dim](no question)[/dim]", highlight=False)
     if chips:
         console.print(f"understood: {escape(chips)}", highlight=False)
+    if answer.notice:
+        console.print(escape(answer.notice), highlight=False)
     if answer.nothing_fits:
         nearest = " The nearest are:" if answer.hits else ""
         console.print(f"Nothing in this library fits.{nearest}", highlight=False)
@@ -165,5 +168,7 @@ def _place(hit: Hit) -> str:
     if hit.modality == "text":
         return ""
     if place.start_bar is not None and place.end_bar is not None:
-        return f"bars {place.start_bar + 1}-{place.end_bar}"
+        from mmbert.types import bars_named
+
+        return bars_named(place.start_bar, place.end_bar)
     return f"{int(place.start_s) // 60}:{int(place.start_s) % 60:02d}"

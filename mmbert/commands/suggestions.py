@@ -10,7 +10,7 @@ import typer
 from mmbert.commands.search import hits_table
 from mmbert.console import print_json, stdout_console, warn
 from mmbert.errors import SpaceError, UsageError
-from mmbert.titles import printable
+from mmbert.titles import part_named, printable
 
 if TYPE_CHECKING:
     from mmbert.retrieval.suggestions import Suggestions
@@ -20,8 +20,11 @@ MelodyArgument = Annotated[
     Path,
     typer.Argument(
         help="A file of notes (MIDI, MusicXML or ABC; its first piece), or a recording of one voice: hummed, sung, "
-        "played. What is heard is set in bars of 4/4 or 6/8."
+        "played, which is set in bars."
     ),
+]
+MetreOption = Annotated[
+    str | None, typer.Option(help="Of a recording: the metre of its tune, such as 3/4. Without, 4/4 or 6/8 is heard.")
 ]
 LimitOption = Annotated[int, typer.Option(min=1, help="Hits; a piece has one, its best phrase.")]
 PartOption = Annotated[
@@ -66,10 +69,10 @@ def tell(found: Suggestions, export: Path | None, as_json: bool) -> None:
 def _print(found: Suggestions) -> None:
     from rich.markup import escape
 
-    from mmbert.retrieval.melody_query import bars_named
+    from mmbert.types import bars_named
 
     console, melody = stdout_console(), found.melody
-    part = f", part {melody.part}" if melody.part else ""
+    part = f", from its part {part_named(melody.part)}" if part_named(melody.part) else ""
     bars = bars_named(melody.start_bar, melody.end_bar)
     tempo = "" if melody.bpm is None else f", {melody.bpm:.0f} bpm"
     read = f"{bars} in {melody.key.key} {melody.key.mode}, {melody.metre[0]}/{melody.metre[1]}{tempo}{part}"

@@ -5,7 +5,10 @@ the words, is an answer. Where something was understood (a key, a form, an instr
 of it is an answer and nothing less is. Where nothing was understood the question must be near enough to what
 people say about music, and its best hit near enough to it, for the same sum to be reached by true questions:
 the threshold is the sum that 5 % of them miss, and the weight of a standard score in it the one with which most
-nonsense is told (``mmbert_training.calibrate``).
+nonsense is told (``mmbert_training.calibrate``). Among recordings two things are different, chosen by
+``benchmarks/heard_words.py --answers``: what was understood and cannot be known of a recording speaks against
+nothing, nearness decides then; and a question must come nearer by :data:`UNKNOWN` of which the reader of words for
+sounds knows no word.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ SEED = 20_260_101
 LOOKED_AT = 100  # nearest pieces of which the standard scores are taken; the best of all is among them
 NEIGHBOURS = 10
 HALF = 0.5  # of what was understood
+UNKNOWN = 0.05  # above the threshold
 
 
 class TextEmbedder(Protocol):

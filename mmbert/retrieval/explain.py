@@ -10,7 +10,7 @@ from mmbert.audio.sounds import said
 from mmbert.facets import FACETS, fold, note_name, pitch_class, show
 from mmbert.retrieval.conditions import is_pace_class, paced_by
 from mmbert.retrieval.lexicon import is_silent
-from mmbert.types import Condition, Facets, Place
+from mmbert.types import Condition, Facets, Place, bars_named
 
 FACTS_ADDED = 2  # of a piece that nothing but its nearness speaks for
 TONALITY = ("key", "mode")  # said as one phrase
@@ -238,11 +238,9 @@ def _same_key(a: Facets, b: Facets) -> bool:
 
 def _nearest(place: Place, to: str, bars: int | None) -> str:
     if place.start_bar is not None and place.end_bar is not None:
-        first, last = place.start_bar + 1, place.end_bar
-        of = f" of {bars}" if bars and bars >= last else ""
-        return (
-            f"bar {first}{of} is nearest to {to}" if last <= first else f"bars {first}-{last}{of} are nearest to {to}"
-        )
+        first, last = place.start_bar, place.end_bar
+        where = bars_named(first, last, f" of {bars}" if bars and bars >= last else "")
+        return f"{where} {'is' if last - first <= 1 else 'are'} nearest to {to}"
     start = int(place.start_s)
     return f"the passage from {start // 60}:{start % 60:02d} is nearest to {to}"
 

@@ -46,10 +46,12 @@ class HeardWords:
     Attributes:
         direction: Where recordings lie of which the words are true, float32 [527].
         similarity: With every piece, float32 [n_pieces]; NaN of what is no recording.
+        known: Whether any of the words is known to the reader of words.
     """
 
     direction: np.ndarray
     similarity: np.ndarray
+    known: bool
 
     def named(self, sounds: Sequence[str]) -> tuple[str, ...]:
         """Of the sounds that are heard in a recording those that the words speak of, most of all first."""
@@ -77,10 +79,11 @@ def by_sound(sounds: HeardSounds, words: str, embedder: TextEmbedder, n_pieces: 
         embedder: Its text model reads the words.
         n_pieces: Of the library.
     """
-    direction = SoundWords.load().directions([words], embedder.language([words]))[0]
+    reader = SoundWords.load()
+    direction = reader.directions([words], embedder.language([words]))[0]
     similarity = np.full(n_pieces, np.nan, np.float32)
     similarity[sounds.rows] = sounds.vectors @ direction
-    return HeardWords(direction, similarity)
+    return HeardWords(direction, similarity, reader.knows(words))
 
 
 def perhaps(generation: Generation, condition: Condition) -> np.ndarray:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from mmbert.audio.barred import barred
+from mmbert.audio.heard_tune import RECORD, SEVERAL_VOICES, heard_tune, several_voices
 from mmbert.errors import UsageError
+from mmbert.items.metres import valid
 from mmbert.retrieval.example import Like, read_item
-from mmbert.retrieval.heard_tune import tune_in_bars
 from mmbert.retrieval.phrase_index import MOST_STRETCH, PhraseIndex
 from mmbert.symbolic.facets import is_free_time
 from mmbert.symbolic.keys import KeyEstimate, estimate_key
@@ -18,7 +20,8 @@ from mmbert.symbolic.melody import Voices, voices
 from mmbert.symbolic.phrases import UNIT, PhraseTable, Task, key_shift, within
 from mmbert.symbolic.score import DEFAULT_BPM, KEY, METRE, NOTE, TEMPO, Part, Score
 from mmbert.symbolic.windows import WINDOW_BARS
-from mmbert.types import Answer
+from mmbert.titles import part_named, title_of
+from mmbert.types import Answer, bars_named
 
 LEAST = 4  # notes of the bars that are asked about
 _LONGEST_NAME = 40  # of a part, in a sentence
@@ -31,11 +34,12 @@ class AskedMelody:
 
     Attributes:
         name: Of the file, as given.
+        title: What it is called.
         uid: Of the piece that it was read from; None of a score.
         heard: Whether it was heard in a recording, so that its metre, tempo and bar lines are guessed.
         line: The whole melody, one part; tempo, metre and key are those of the file.
         part: Name of the part that it was read from; empty where it has none.
-        rule: How it was found (:class:`mmbert.symbolic.melody.Voices`).
+        rule: How it was found (:class:`mmbert.symbolic.melody.Voices`); of a recording of several voices ``skyline``.
         begin: Tick at which the four bars begin; before tick 0 where the melody is shorter.
         behind: Tick of the bar line behind the whole melody, where it goes on.
         start_bar: First bar with notes that are asked about, from 0.
@@ -47,6 +51,7 @@ class AskedMelody:
     """
 
     name: str
+    title: str
     uid: str | None
     heard: bool
     line: Score
@@ -98,7 +103,11 @@ class AskedMelody:
 
 
 def read_melody(
-    like: Like | Score, wanted: Literal["end", "start"], part: str | int | None = None, bar: int | None = None
+    like: Like | Score,
+    wanted: Literal["end", "start"],
+    part: str | int | None = None,
+    bar: int | None = None,
+    metre: str | None = None,
 ) -> AskedMelody:
     """The melody of a file (of its first piece), an item or a score, and its last or first four full bars. Of a
     recording it is what is hummed, sung or played in it.
@@ -111,19 +120,22 @@ def read_melody(
         wanted: Which four bars.
         part: Name of the part that holds the melody, or its number from 1; found by rule without.
         bar: First of the four bars, from 0, where others are wanted than the first.
+        metre: Of a recording the metre of its tune, such as ``3/4``; what is heard is set in 4/4 or 6/8 without.
 
     Raises:
-        UsageError: there is no such file, part or bar, or nothing in it is a melody.
+        UsageError: there is no such file, part or bar, nothing in it is a melody, or it states its own metre.
         ItemError: it cannot be read.
         MissingExtraError: it is a recording, and onnxruntime or soxr is not installed.
     """
-    score, name, uid, heard = _score_of(like)
+    given = _given(like, None if metre is None else _metre(metre))
+    score, name = given.score, given.name
     pitched = score.notes[~score.notes["is_drum"]]
     if not len(pitched):
         fault = "holds drums alone" if len(score.notes) else "holds no notes"
         raise UsageError(name, fault, "A melody needs notes with a pitch")
     chosen = None if part is None else _part(score, part, name)
     found = voices(score, chosen)
+    rule = "skyline" if given.heard is not None and several_voices(given.heard) else found.rule
     if len(found.melody) < LEAST:
         count = {0: "no melody", 1: "one note"}.get(len(found.melody), f"{len(found.melody)} notes")
         raise UsageError(name, f"holds {count}", f"Give a melody of at least {LEAST} notes, better of four bars")
@@ -137,8 +149,8 @@ def read_melody(
     if bar is not None and not 0 <= bar < ends:
         raise UsageError("bar", f"{bar + 1} is not among the {ends} bars of {Path(name).name}", "Bars count from 1")
     first, last = _bars_asked(score, found, begins if bar is None else bar, ends, wanted, bar is not None)
-    metre = (int(score.bar_metres[first][0]), int(score.bar_metres[first][1]))
-    length = WINDOW_BARS * round(score.ticks_per_quarter * 4 * metre[0] / metre[1])
+    own = (int(score.bar_metres[first][0]), int(score.bar_metres[first][1]))
+    length = WINDOW_BARS * round(score.ticks_per_quarter * 4 * own[0] / own[1])
     lines = score.bar_lines
     begin = int(lines[last]) - length if wanted == "end" else int(lines[first])
     end = begin + length
@@ -152,7 +164,7 @@ def read_melody(
     melody = within(inside, begin, end, UNIT / score.ticks_per_quarter, False)[0]
     nothing, none = np.zeros((0, 3), np.int32), np.zeros(2, np.int64)
     phrase = PhraseTable(
-        np.array([first], np.int32), np.array([metre], np.int32), np.array([key_shift(key)], np.int8),
+        np.array([first], np.int32), np.array([own], np.int32), np.array([key_shift(key)], np.int8),
         melody, np.array([0, len(melody)], np.int64), nothing, none,
     )  # fmt: skip
     seconds = float(np.diff(score.seconds(lines[[first, last]]))[0])
@@ -161,20 +173,48 @@ def read_melody(
     of_part = score.parts[int(found.melody["part"][0])]
     line, behind = _alone(score, found, key, of_part), int(lines[ends])
     return AskedMelody(
-        name, uid, heard, line, of_part.name, found.rule, begin, behind, first, last, metre, bpm, key, phrase
+        name, given.title, given.uid, given.heard is not None, line, of_part.name, rule, begin, behind, first, last,
+        own, bpm, key, phrase,
     )  # fmt: skip
 
 
-def _score_of(like: Like | Score) -> tuple[Score, str, str | None, bool]:
+class _Given(NamedTuple):
+    """What a melody is read from: its notes in bars, what it is called, its id; of a recording what is heard in it, in
+    free time."""
+
+    score: Score
+    name: str
+    title: str
+    uid: str | None
+    heard: Score | None
+
+
+def _given(like: Like | Score, metre: tuple[int, int] | None) -> _Given:
     if isinstance(like, Score):
-        return like, "melody", None, False
-    item = read_item(like)
-    name = str(item.source.path)
-    if item.recording is not None:
-        return tune_in_bars(item.recording, name), name, item.uid, True
-    if item.score is None:
-        raise UsageError(name, f"is a {item.kind}", _NOTHING)
-    return item.score, name, item.uid, False
+        given = _Given(like, "melody", "Melody", None, None)
+    else:
+        item = read_item(like)
+        name, title = str(item.source.path), title_of(item.metadata.get("title"), item.source.path)
+        if item.kind == "recording" and (item.recording is not None or item.score is not None):
+            heard = heard_tune(item)
+            if (score := barred(heard, metre)) is None:
+                raise UsageError(name, "holds a tune that is too short to tell its tempo", RECORD)
+            return _Given(score, name, title, item.uid, heard)
+        if item.score is None:
+            raise UsageError(name, f"is a {item.kind}", _NOTHING)
+        given = _Given(item.score, name, title, item.uid, None)
+    if metre is not None:
+        fault = f"is not asked of {Path(given.name).name}, which states its own bars"
+        raise UsageError("metre", fault, "Only what is heard in a recording is set in bars: leave the metre out")
+    return given
+
+
+def _metre(text: str) -> tuple[int, int]:
+    """Beats and what a beat is, of a metre as people write it."""
+    beats, _, unit = text.partition("/")
+    if beats.isdecimal() and unit.isdecimal() and valid(int(beats), int(unit)):
+        return int(beats), int(unit)
+    raise UsageError("metre", f"{text[:20]!r} is none", "Write it like 3/4 or 6/8")
 
 
 def _part(score: Score, wanted: str | int, name: str) -> int:
@@ -236,15 +276,6 @@ def _whole(score: Score) -> np.ndarray:
     return np.abs(np.diff(score.bar_lines) - full) <= 1
 
 
-def bars_named(first: int, last: int) -> str:
-    """Bars from ``first`` up to ``last``, from 0, as a person counts them.
-
-    >>> bars_named(4, 8), bars_named(7, 8)
-    ('bars 5-8', 'bar 8')
-    """
-    return f"bar {last}" if last - first == 1 else f"bars {first + 1}-{last}"
-
-
 def _alone(score: Score, found: Voices, key: KeyEstimate, part: Part) -> Score:
     """The melody as a score of one part, its tempo, metre and key written down even where the file has none."""
     notes = found.melody.copy()
@@ -289,19 +320,25 @@ def _cropped(score: Score, begin: int, end: int) -> Score:
 
 def notice(melody: AskedMelody, task: Task, answer: Answer, index: PhraseIndex) -> str:
     """What a person should know of how a melody was read, and why nothing was found; may be empty."""
+    nothing = "" if answer.hits else f"{_nothing(melody, task, index)}."
+    return f"{how_read(melody)} {nothing}".strip()
+
+
+def how_read(melody: AskedMelody) -> str:
+    """What a person should know of how a melody was read, in sentences; may be empty."""
     said = []
     if melody.heard:
+        bars = int(np.searchsorted(melody.line.bar_lines, melody.behind))
+        of = f"{bars} {'bar' if bars == 1 else 'bars'} of {'{}/{}'.format(*melody.metre)}"
         tempo = "" if melody.bpm is None else f" at {melody.bpm:.0f} bpm"
-        said.append(f"Heard as {'{}/{}'.format(*melody.metre)}{tempo}, the first note on a bar line")
-        said.append("Three beats a bar are not told from four: give notes of a tune in 3/4")
+        said.append(f"Heard as {of}{tempo}, the first note on a bar line")
     if melody.rule == "skyline":
-        said.append(f"No part is one line: the highest notes of {_of_part(melody)} were taken as the melody")
+        of_part = f"No part is one line: the highest notes of {_of_part(melody)} were taken as the melody"
+        said.append(SEVERAL_VOICES if melody.heard else of_part)
     if melody.bars < WINDOW_BARS:
         asked = bars_named(melody.start_bar, melody.end_bar)
         said.append(f"There are not four full bars of one metre: asked about {asked}")
-    if not answer.hits:
-        said.append(_nothing(melody, task, index))
-    return "".join(f"{sentence}. " for sentence in said).rstrip()
+    return " ".join(f"{sentence}." for sentence in said)
 
 
 def _nothing(melody: AskedMelody, task: Task, index: PhraseIndex) -> str:
@@ -317,4 +354,5 @@ def _nothing(melody: AskedMelody, task: Task, index: PhraseIndex) -> str:
 
 
 def _of_part(melody: AskedMelody) -> str:
-    return f"part {melody.part[:_LONGEST_NAME]!r}" if melody.part else "its part"
+    name = part_named(melody.part)[:_LONGEST_NAME]
+    return f"part {name!r}" if name else "its part"

@@ -11,6 +11,7 @@ from mmbert.retrieval.intervals import apart
 from mmbert.symbolic.phrase_pairs import accompaniment, completion
 from mmbert.symbolic.phrase_profiles import accompaniments, melodies
 from mmbert.symbolic.phrases import PITCH, PhraseTable, Task
+from mmbert.types import bars_named
 
 MOTIF = 4  # notes at least: three intervals that follow each other in both
 _LONGEST = 8  # notes of a motif that are named
@@ -70,7 +71,7 @@ def why(task: Task, placed: Placed, query: np.ndarray, found: np.ndarray, told: 
     'Bars 5-8 of 16, written a fourth higher; it has your motif C D E G; the rhythms are yours.'
     """
     of = "" if placed.bars is None else f" of {placed.bars}"
-    said = [f"Bars {placed.first + 1}-{placed.last}{of}, {_moved(placed)}"]
+    said = [f"{bars_named(placed.first, placed.last, of).capitalize()}, {_moved(placed)}"]
     if task == "completion":
         if motif := shared_motif(query[:, PITCH], found[:, PITCH]):
             start, n = motif

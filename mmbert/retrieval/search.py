@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmbert.retrieval import phrasebook
-from mmbert.retrieval.calibrate import TextEmbedder, answered, best_standard, shares_beaten
+from mmbert.retrieval.calibrate import HALF, UNKNOWN, TextEmbedder, answered, best_standard, shares_beaten
 from mmbert.retrieval.conditions import allowed, checked_modality, fits, lies_in
 from mmbert.retrieval.example import Example
 from mmbert.retrieval.explain import Grounds, why
@@ -184,12 +184,25 @@ def _nothing_fits(
     if evidence.heard is not None:
         fitting = fitting | np.array([perhaps(generation, c) for c in conditions], bool).reshape(fitting.shape)
     known = answered(conditions, fitting[:, keep], words)
-    if known is not None:
+    heard = evidence.heard
+    open_ = heard is not None and _open(conditions, evidence.failing[np.array(said, dtype=bool)], heard, keep)
+    if known or (known is False and not open_):
         return not known
     if evidence.meaning is None or (calibration := embedder().calibration) is None:
-        return not (words >= HALF_FOUND).any()
+        return known is False or not (words >= HALF_FOUND).any()
     best = best_standard(calibration, generation, evidence.meaning, keep)
-    return calibration.margin(embedder().language([query.meaning])[0], best) < 0
+    least = UNKNOWN if heard is not None and not heard.known else 0.0
+    return calibration.margin(embedder().language([query.meaning])[0], best) < least
+
+
+def _open(conditions: Sequence[Condition], failing: np.ndarray, heard: HeardWords, keep: np.ndarray) -> bool:
+    """Whether there is a recording of which half of what was understood may be true: no recording tells its form.
+
+    Names are in texts, of which nothing is unknown.
+    """
+    recordings = keep & np.isfinite(heard.similarity)
+    named = any(c.facet in ("title", "composer") for c in conditions)
+    return not named and bool((~failing[:, recordings]).mean(axis=0).max(initial=0.0) >= HALF)
 
 
 def _read(generation: Generation, rows: Sequence[int], evidence: _Evidence) -> _Records:

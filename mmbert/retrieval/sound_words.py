@@ -69,6 +69,14 @@ class SoundWords:
         found[:, self.labels] = positive(said) ** SHARPNESS
         return _unit(found)
 
+    def knows(self, text: str) -> bool:
+        """Whether any word of a text is one of the captions that this was learned from.
+
+        >>> SoundWords.load().knows("a barking dog"), SoundWords.load().knows("qwertz uiop asdf")
+        (True, False)
+        """
+        return any(term in self.terms for term in terms_of(text))
+
     def standardised(self, logits: np.ndarray) -> np.ndarray:
         """Logits of recordings, float [n, 527], as vectors to compare: float32 [n, 527], unit length.
 

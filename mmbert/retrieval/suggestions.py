@@ -16,6 +16,7 @@ import numpy as np
 from mmbert.retrieval.melody_query import AskedMelody
 from mmbert.symbolic.phrases import DURATION, ONSET, PITCH, UNIT
 from mmbert.symbolic.score import METRE, NOTE, TEMPO, Part, Score
+from mmbert.titles import title_of
 from mmbert.types import Answer, PhraseHit
 
 _VELOCITY = 80  # of what was found; a phrase is kept without its loudness
@@ -87,10 +88,19 @@ class Suggestions(ABC):
         ]
 
     def midi(self, hit: PhraseHit, *, whole: bool = False) -> bytes:
-        """Both voices as a MIDI file with named tracks, key, metre and tempo; ``whole`` as for the score."""
+        """Both voices as a MIDI file with named tracks, title, key, metre and tempo; ``whole`` as for the score."""
         from mmbert.items import write_midi
 
-        return write_midi(self._together(hit, whole), {"title": hit.title})
+        return write_midi(self._together(hit, whole), {"title": self.titled(hit)})
+
+    def titled(self, hit: PhraseHit) -> str:
+        """What both together are called: after the melody, and the piece that the other voice comes from."""
+        return f"{self.melody.title} - {self.of} from {title_of(hit.title, hit.path)}"
+
+    @property
+    @abstractmethod
+    def of(self) -> str:
+        """What a hit is to the melody."""
 
     @abstractmethod
     def _together(self, hit: PhraseHit, whole: bool) -> Score:
@@ -99,6 +109,8 @@ class Suggestions(ABC):
 
 class Continuations(Suggestions):
     """Phrases that go on from a melody."""
+
+    of = "continuation"
 
     def joined(self, hit: PhraseHit, *, whole: bool = False) -> Score:
         """The melody and, from the bar line behind it, the phrase; parts ``melody`` and ``continuation``.
@@ -124,6 +136,8 @@ class Continuations(Suggestions):
 
 class Accompaniments(Suggestions):
     """Phrases whose accompaniment goes with a melody."""
+
+    of = "accompaniment"
 
     def mix(self, hit: PhraseHit, *, whole: bool = False) -> Score:
         """The melody and, beneath the bars that were asked about, the accompaniment.

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmbert.audio.heard_tune import SEVERAL_VOICES, heard_tune, several_voices
 from mmbert.errors import UsageError
 from mmbert.retrieval.calibrate import shares_beaten
 from mmbert.retrieval.conditions import allowed, lies_in
 from mmbert.retrieval.example import Like, read_item
-from mmbert.retrieval.heard_tune import heard_tune
 from mmbert.retrieval.hits import hit_of
 from mmbert.retrieval.intervals import apart
 from mmbert.retrieval.tune_find import Found, find
@@ -39,14 +39,14 @@ def read_tune(like: Like) -> Tune:
     name = str(item.source.path)
     if item.score is None and item.recording is None:
         raise UsageError(name, f"is a {item.kind}", "A tune is found by its notes: give a score or a recording")
-    score = item.score if item.recording is None else heard_tune(item.recording)
+    score = heard_tune(item) if item.kind == "recording" else item.score
     assert score is not None
     line = tune_line(score)
     if not len(line):
         drums = len(score.notes) and score.notes["is_drum"].all()
         fault = "holds drums alone" if drums else "holds no melody"
         raise UsageError(name, fault, "A tune needs notes with a pitch")
-    return checked_tune(Tune.of(line), name)
+    return checked_tune(Tune.of(line, item.kind == "recording" and several_voices(score)), name)
 
 
 def checked_tune(tune: Tune, name: str = "notes") -> Tune:
@@ -101,7 +101,8 @@ def search_tune(
         for rank, (row, versions) in enumerate(groups, 1)
     )
     nothing = not hits or found.right[place[groups[0][0]]] < ENOUGH * found.asked
-    return Answer(query, hits, bool(nothing), int(keep.sum()))
+    notice = f"{SEVERAL_VOICES}." if tune.of_several else ""
+    return Answer(query, hits, bool(nothing), int(keep.sum()), notice)
 
 
 def _hit(

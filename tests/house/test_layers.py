@@ -83,6 +83,20 @@ def test_nothing_in_the_library_imports_its_public_class():
     assert wrong == []
 
 
+def test_what_reads_files_asks_nothing_of_a_library():
+    """Reading processes are small: what they import is not what answers questions."""
+    reading = [path for room in ("items", "symbolic", "audio") for path in (ROOMS["mmbert"] / room).glob("*.py")]
+    reading += [ROOMS["mmbert_indexer"] / f"{name}.py" for name in ("reading", "wire", "worker")]
+    above = ("mmbert.retrieval", "mmbert.store", "mmbert.embed", "mmbert.api")
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in reading
+        for name, typing_only in imported(path)
+        if name.startswith(above) and not typing_only
+    ]
+    assert wrong == []
+
+
 def test_source_roots_are_no_packages():
     assert [p for p in ("indexer", "training", "ui", "tests") if (ROOT / p / "__init__.py").exists()] == []
 

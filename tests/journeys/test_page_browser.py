@@ -306,7 +306,7 @@ def test_programs_get_the_same_answer_as_the_page(page, url):
     search(page, "study in a minor key")
     answer = Client(url, verbose=False).predict("study in a minor key", "", 10, api_name="/search")
     assert [h["title"] for h in answer["hits"]] == texts(page, ".card h3")
-    assert set(answer) == {"query", "understood", "nothing_fits", "hits"}
+    assert set(answer) == {"query", "understood", "nothing_fits", "notice", "hits"}
     plain = page.request.get(f"{url}/api/search?q=study+in+a+minor+key").json()
     assert [h["id"] for h in plain["hits"]] == [h["id"] for h in answer["hits"]]
     assert plain["hits"][0]["path"] == answer["hits"][0]["file"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import random
 import re
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from mmbert.items import load_items, write_midi
 from tests.journeys.pages import arrived, sideways, texts, tune
+from tests.mmbert.retrieval.test_heard_tune import RATE, played
 
 pytestmark = pytest.mark.browser
 
@@ -375,6 +377,22 @@ def test_a_file_is_asked_with_at_once_and_its_address_reproduces_it(page, url):
     page.goto(page.url)
     section.locator(".mm-card").first.wait_for()
     assert section.locator(".mm-question h3").inner_text() == "My own"
+
+
+def test_what_is_heard_in_a_recording_is_told_and_its_metre_is_corrected(page, url):
+    soundfile, hum = pytest.importorskip("soundfile"), BytesIO()
+    pytest.importorskip("onnxruntime")
+    soundfile.write(hum, played(tune(50, 60, True, 0.5, bars=6)), RATE, format="WAV")
+    section = open_tab(page, url, "complete")
+    sound = {"name": "hum.wav", "mimeType": "", "buffer": hum.getvalue()}
+    section.locator("input[type=file]").set_input_files(sound)
+    section.locator(".mm-question", has_text="Heard as 7 bars of 4/4 at 96 bpm").wait_for()
+    metre = section.get_by_label("Another metre?")
+    assert metre.input_value() == "4/4"
+    metre.select_option("3/4")
+    section.locator(".mm-question", has_text="Heard as 9 bars of 3/4 at 96 bpm").wait_for()
+    assert section.get_by_label("Another metre?").input_value() == "3/4"
+    assert section.get_by_label("Another metre?").evaluate("select => select === document.activeElement")
 
 
 def test_a_dropped_file_goes_to_the_open_tab(page, url):

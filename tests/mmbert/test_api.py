@@ -160,7 +160,7 @@ def test_the_same_question_has_the_same_answer(library: Library) -> None:
 
 def test_the_json_has_the_fields_that_are_promised(library: Library) -> None:
     out = library.search("waltz").to_json()
-    assert list(out) == ["query", "understood", "nothing_fits", "hits"]
+    assert list(out) == ["query", "understood", "nothing_fits", "notice", "hits"]
     names = "id rank similarity score path number title modality start_s end_s start_bar end_bar facets why versions"
     assert list(out["hits"][0]) == names.split()
 

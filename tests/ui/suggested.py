@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mmbert.retrieval.melody_query import read_melody
+from mmbert.retrieval.melody_query import how_read, read_melody
 from mmbert.retrieval.suggestions import Accompaniments, Arranged, Continuations, Suggestions
 from mmbert.types import Answer, PhraseHit, Place, Query
 
@@ -16,12 +16,13 @@ QUARTER = 48
 
 def suggested(pieces: Sequence[Any], task: str, melody: Any, limit: int = 10, **asked: Any) -> Suggestions:
     """Each piece in turn: a scale behind the melody, or chords of two parts beneath it."""
-    read = read_melody(melody, "end" if task == "complete" else "start", asked.get("part"), asked.get("bar"))
+    how = (asked.get(name) for name in ("part", "bar", "metre"))
+    read = read_melody(melody, "end" if task == "complete" else "start", *how)
     hits = tuple(_hit(rank, piece) for rank, piece in enumerate(pieces[:limit], 1))
     arranged = {hit.id: (_scale if task == "complete" else _chords)(hit.rank, read.metre) for hit in hits}
     kind = Continuations if task == "complete" else Accompaniments
     query = Query(mode="continue" if task == "complete" else "accompany")
-    return kind(Answer(query, hits, total=len(pieces)), read, "", arranged)
+    return kind(Answer(query, hits, total=len(pieces)), read, how_read(read), arranged)
 
 
 def _hit(rank: int, piece: Any) -> PhraseHit:

@@ -194,8 +194,11 @@ def test_a_recording_of_a_tune_is_read_as_notes(client):
     view = drop(client, "hum.wav", hum.getvalue())
     assert (view["state"], view["name"]) == ("file", "hum.wav")
     assert [part["notes"] for part in view["parts"]] == [26]
-    melody = ask(client, "complete", like=view["id"])["melody"]
-    assert "4/4" in json.dumps(melody["facts"])
+    answer = ask(client, "complete", like=view["id"])
+    assert (answer["melody"]["heard"], answer["melody"]["metre"]) == (True, "4/4")
+    assert answer["notice"].startswith("Heard as 4 bars of 4/4 at 120 bpm")
+    answer = ask(client, "complete", like=view["id"], metre="2/4")
+    assert (answer["melody"]["metre"], answer["notice"][:23]) == ("2/4", "Heard as 8 bars of 2/4 ")
     view = drop(client, "noise.wav", noise.getvalue())
     assert view["title"].startswith("noise.wav: holds no notes that can be heard")
 

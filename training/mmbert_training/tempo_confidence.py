@@ -47,8 +47,8 @@ def measured(data: Path | None, split: Split, work: Path) -> tuple[np.ndarray, n
     figures, right = [], []
     for (_, tempo), onsets in zip(steady, hear([e for e, _ in steady], scores, work, "onsets")):
         if found := compared(onsets):
-            figures.append(found[1])
-            right.append(near(found[0] / tempo))
+            figures.append(found.figures)
+            right.append(near(found.bpm / tempo))
     return np.array(figures), np.array(right)
 
 

@@ -43,7 +43,8 @@ Notes last until the next one unless you clearly rest. What is found comes from 
 to be heard with your melody and saved as a MIDI file with named tracks; it is kept for an hour. Four bars are asked
 about: the last ones where a melody is continued, the first ones where it is accompanied; an accompaniment is as long as
 they are. Of a recording of one voice, hummed, sung or played, the tune is taken, at the tempo of its notes, the first
-on a bar line of 4/4 or 6/8. <b>Find a tune by playing it</b> on the Search tab says which piece a tune comes from.</p>
+on a bar line of 4/4 or 6/8; another metre can be chosen where it is shown. <b>Find a tune by playing it</b> on the
+Search tab says which piece a tune comes from.</p>
 <h2>Reading a result</h2>
 <p><b>close</b>, <b>related</b> and <b>loose</b> say how a piece ranks against pieces taken at random; hold the pointer
 over the word for the numbers. <b>Why</b> is true of that very piece. The box in the roll is the place that fits best,

@@ -156,6 +156,7 @@ def answer_view(state: PageState, ask: Ask) -> dict[str, Any]:
         "state": "hits",
         "ask": ask.model_dump(),
         "nothing_fits": answer.nothing_fits,
+        "notice": answer.notice,
         "total": answer.total,
         "chips": found,
         "example": example_view(state, ask.like) if ask.like else None,
@@ -294,7 +295,8 @@ def piece_view(state: PageState, any_id: str) -> dict[str, Any] | None:
 
 
 def _dropped(state: PageState, upload: Upload) -> dict[str, Any]:
-    item = upload.item
+    item = upload.item if upload.embedded else upload.like
+    assert isinstance(item, Item)
     known = state.facets(upload)
     rows = facts(known, kind=item.kind)
     if item.score is not None:

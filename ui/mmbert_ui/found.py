@@ -19,7 +19,6 @@ import numpy as np
 
 from mmbert.retrieval.suggestions import Continuations, Suggestions
 from mmbert.symbolic.score import Score
-from mmbert.titles import title_of
 from mmbert.types import PhraseHit
 from mmbert_ui.notes import Playable
 
@@ -107,15 +106,14 @@ def _found(suggestions: Suggestions, rank: int, voice: str | None) -> Found | No
 
     if rank == 0:
         line = suggestions.melody.line
-        return Found("melody", line, Playable.of(line), lambda: write_midi(line, {"title": "melody"}))
+        title = suggestions.melody.title
+        return Found(title, line, Playable.of(line), lambda: write_midi(line, {"title": title}))
     hit = next((hit for hit in suggestions.hits if hit.rank == rank), None)
     if hit is None:
         return None
     score = together(suggestions, hit, whole=voice == "whole")
-    title = title_of(hit.title, hit.path)
-    kind = "continuation" if isinstance(suggestions, Continuations) else "accompaniment"
     playable = Playable.of(score)
     if voice in ("melody", "suggestion"):
         mine = (playable.notes["part"] == 0) == (voice == "melody")
         playable = replace(playable, notes=playable.notes[np.flatnonzero(mine)])
-    return Found(f"{kind} from {title}", score, playable, lambda: suggestions.midi(hit, whole=voice == "whole"))
+    return Found(suggestions.titled(hit), score, playable, lambda: suggestions.midi(hit, whole=voice == "whole"))

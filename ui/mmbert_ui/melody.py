@@ -37,7 +37,7 @@ class Melody(BaseModel):
 
     Attributes:
         notes: ``[start, length, pitch]`` each, in quarter notes from a bar line on, MIDI pitch.
-        metre: Of the notes.
+        metre: Of the notes, 4/4 without; or of a recording that ``like`` names, heard without.
         tempo_bpm: Quarter notes a minute, of the notes.
         like: Id of a dropped file, or of a piece of the library.
         part: The part of ``like`` that is the melody, its name or its number from 1; found by rule without.
@@ -46,7 +46,7 @@ class Melody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     notes: list[Note] = Field(default=[], max_length=MOST_NOTES)
-    metre: Annotated[str, StringConstraints(pattern=r"^([1-9]|1[0-6])/(2|4|8|16)$")] = "4/4"
+    metre: Annotated[str, StringConstraints(pattern=r"^([1-9]|1[0-6])/(2|4|8|16)$")] | None = None
     tempo_bpm: float = Field(default=100.0, ge=20, le=400)
     like: str | None = Field(default=None, max_length=64)
     part: Annotated[str, StringConstraints(max_length=200)] | Annotated[int, Field(ge=1, le=1000)] | None = None
@@ -63,7 +63,7 @@ def score_of(melody: Melody) -> Score:
     for row, (start, length, pitch) in zip(rows, melody.notes, strict=True):
         onset, end = round(start * _TICKS), round((start + length) * _TICKS)
         row["onset"], row["duration"], row["pitch"], row["velocity"] = onset, max(1, end - onset), pitch, _VELOCITY
-    beats, unit = (int(n) for n in melody.metre.split("/"))
+    beats, unit = (int(n) for n in (melody.metre or "4/4").split("/"))
     return Score.build(
         rows,
         _TICKS,

@@ -6,6 +6,7 @@ from typing import Any
 
 from mmbert.facets import pitch_class, tonic_name
 from mmbert.retrieval.melody_query import AskedMelody
+from mmbert.titles import part_named
 from mmbert.types import PhraseHit
 
 _SAME_TEMPO = 0.005  # smaller changes are no change to a listener
@@ -61,23 +62,27 @@ _RULES = {
 
 
 def melody_view(melody: AskedMelody, name: str) -> dict[str, Any]:
-    """``{name, sentence, facts}``: what was read of a melody, and which of its bars are asked about.
+    """``{name, sentence, facts, heard, metre}``: what was read of a melody, and which of its bars are asked about.
 
     Args:
         melody: As it was read.
         name: Of its file or piece; empty where it was played.
     """
-    bars = f"{melody.start_bar + 1}–{melody.end_bar}" if melody.end_bar - melody.start_bar > 1 else str(melody.end_bar)
+    bars = f"{melody.start_bar + 1}–{melody.end_bar}" if melody.bars > 1 else str(melody.end_bar)
+    metre = "{}/{}".format(*melody.metre)
     facts = [
         ("Bars asked about", bars),
         ("Notes in them", f"{len(melody.phrase.melody)}"),
         ("Key", f"{melody.key.key} {melody.key.mode}"),
-        ("Metre", "{}/{}".format(*melody.metre)),
+        ("Metre", metre),
         ("Tempo", f"{melody.bpm:.0f} bpm" if melody.bpm is not None else ""),
     ]
-    sentence = _RULES.get(melody.rule, "").format(part=f"“{melody.part}”") if name and melody.part else ""
+    part = part_named(melody.part)
+    sentence = _RULES.get(melody.rule, "").format(part=f"“{part}”") if name and part else ""
     return {
         "name": name or "What you played",
         "sentence": sentence[:1].upper() + sentence[1:],
+        "heard": melody.heard,
+        "metre": metre,
         "facts": [{"label": label, "value": value, "fits": False} for label, value in facts if value],
     }

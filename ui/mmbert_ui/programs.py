@@ -105,7 +105,7 @@ def like(piece_id: str, question: Narrowed) -> Question:
 
 
 def search_json(state: PageState, question: Question) -> dict[str, Any]:
-    """``{query, understood, nothing_fits, hits}``, as ``mmbert search --json`` prints it.
+    """``{query, understood, nothing_fits, notice, hits}``, as ``mmbert search --json`` prints it.
 
     Raises:
         HTTPException: 404 where the library has no piece of the example's id.

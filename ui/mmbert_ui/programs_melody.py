@@ -75,7 +75,7 @@ def add_melody_programs(app: FastAPI, site: Site) -> None:
 
 
 def suggest_json(state: PageState, task: Task, wish: Wish) -> dict[str, Any]:
-    """``{query, understood, nothing_fits, hits, melody, notice}``; each hit with its notes and three addresses.
+    """``{query, understood, nothing_fits, notice, hits, melody}``; each hit with its notes and three addresses.
 
     Raises:
         MmbertError: as :func:`mmbert_ui.suggesting.suggest`.
@@ -87,7 +87,7 @@ def suggest_json(state: PageState, task: Task, wish: Wish) -> dict[str, Any]:
         one = f"{found}-{hit.rank}"
         told["path"] = state.shown_path(hit.path)
         told["notes"] = [list(note) for note in suggestions.notes(hit)]
-        told["roll"], told["download"] = f"/roll/{one}.json", f"/download/{one}"
+        told["roll"], told["download"] = f"/roll/{one}.json", f"/download/{one}-whole"
         told["sound"] = f"/sound/{one}.wav" if state.renderer else None
     return out | {"query": wish.like or ""}
 
@@ -100,6 +100,8 @@ def tune_json(state: PageState, question: TuneQuestion) -> dict[str, Any]:
     """
     if question.part is not None:
         raise UsageError("part", "is not asked of a tune", "The melody of a file is found by rule")
+    if question.metre is not None and not question.notes:
+        raise UsageError("metre", "is not asked of a tune", "It is found whatever its bars are")
     asked = {"where": tuple(question.where), "limit": question.limit}
     if question.text and (question.notes or question.like is not None):
         raise UsageError("The melody", "was given twice", "Give text, notes, or the id of a file or piece")

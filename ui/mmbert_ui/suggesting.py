@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints
 from mmbert.errors import MmbertError, UsageError
 from mmbert.retrieval.suggestions import Continuations, Suggestions
 from mmbert.symbolic.score import Score
+from mmbert.titles import part_named
 from mmbert.types import Item, PhraseHit
 from mmbert_ui.asking import card, error_words_of
 from mmbert_ui.found import together
@@ -58,7 +59,9 @@ def suggested(state: PageState, task: Task, wish: Wish, melody: Item | Score) ->
     """
     if task == "complete" and wish.bar is not None:
         raise UsageError("bar", "is not asked of a continuation", "It goes on from the melody's end")
-    more = {"bar": wish.bar} if task == "accompany" else {}
+    more: dict[str, Any] = {"bar": wish.bar} if task == "accompany" else {}
+    if wish.like is not None and wish.metre is not None:
+        more["metre"] = wish.metre  # played notes have theirs
     return state.suggest(
         task, melody, part=wish.part, same_key=wish.same_key, where=tuple(wish.where), limit=wish.limit, **more
     )
@@ -108,7 +111,7 @@ def _card(state: PageState, suggestions: Suggestions, hit: PhraseHit, found: str
         "found": f"{found}-{hit.rank}",
         "split_s": split_of(suggestions, hit),
         "moved": moved(hit, suggestions.melody),
-        "played_by": ", ".join(name.strip(" .:;,") for name in hit.played_by[:4]),
+        "played_by": ", ".join(map(part_named, hit.played_by[:4])),
     }
 
 

@@ -15,7 +15,7 @@ def taken_in(uploads: Uploads, folder: Path, path: str | None, *, as_melody: boo
         uploads: Where what was read is kept.
         folder: The one that Gradio stores in.
         path: As Gradio's upload route answered, or as anybody says that it did.
-        as_melody: Of a recording its tune is wanted, as a score in bars.
+        as_melody: Of a recording the notes of its tune are wanted, in free time.
 
     Raises:
         UsageError: the path is none of an uploaded file.

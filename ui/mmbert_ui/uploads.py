@@ -73,8 +73,9 @@ class Upload:
 
     @property
     def like(self) -> Item | Embedded:
-        """The piece as an example to search by."""
-        return self.embedded or self.item
+        """The piece as an example to search by; of a recording that was dropped as a melody, its notes."""
+        heard = self.item.kind == "recording" and self.item.score is not None
+        return self.embedded or (replace(self.item, kind="score") if heard else self.item)
 
 
 class Uploads:
@@ -110,7 +111,7 @@ class Uploads:
         Args:
             path: Where it lies.
             name: What the person calls it.
-            as_melody: Of a recording its tune is wanted, as a score in bars.
+            as_melody: Of a recording the notes of its tune are wanted, in free time.
 
         Raises:
             ItemError: naming the file as the person calls it, the fault and a remedy.

@@ -44,7 +44,7 @@ def test_search_prints_one_object(capsys: pytest.CaptureFixture[str], built: Pat
     code, out, _ = run(capsys, "search", built, "a slow hymn", "--limit", 3, "--json", "--weights", tiny_weights)
     answer = answer_of(out)
     assert code == 0
-    assert [list(answer), len(answer["hits"])] == [["query", "understood", "nothing_fits", "hits"], 3]
+    assert [list(answer), len(answer["hits"])] == [["query", "understood", "nothing_fits", "notice", "hits"], 3]
     assert answer["hits"][0]["title"].startswith("Amazing Grace")
     assert answer["understood"][0] == {
         "facet": "pace", "operator": "=", "value": "slow", "words": "slow", "hard": False,
@@ -274,7 +274,7 @@ def test_a_tune_is_found_by_its_notes_and_by_a_file(
     code, out, _ = run(capsys, "search", built, "--melody", tunes / "jig-g.mid", "--limit", 2, "--json")
     answer = answer_of(out)
     assert code == 0
-    assert list(answer) == ["query", "understood", "nothing_fits", "hits"]
+    assert list(answer) == ["query", "understood", "nothing_fits", "notice", "hits"]
     assert len(answer["hits"]) <= 2
     assert answer["hits"][0]["title"] == "Kesh"
     assert (answer["hits"][0]["transposed_by"], answer["hits"][0]["stretched_by"]) == (0, 1)

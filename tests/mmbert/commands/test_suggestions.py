@@ -80,7 +80,7 @@ def test_a_table_is_printed(capsys, folder, command):
     code, out, _ = run(capsys, command, folder / "library", folder / "song.mid")
     assert code == 0
     bars = "bars 5-8" if command == "complete" else "bars 1-4"
-    assert f"song.mid: {bars} in C major, 4/4, 96 bpm, part Voice" in out
+    assert f"song.mid: {bars} in C major, 4/4, 96 bpm, from its part Voice" in " ".join(out.split())
     assert "Song of number" in out
     assert "Bars" in out
 
@@ -93,7 +93,8 @@ def test_the_best_is_exported_with_the_whole_melody(capsys, folder, tmp_path, co
     (item,) = load_items(to)
     assert [part.name for part in item.score.parts] == ["melody", second]
     assert (item.score.notes["part"] == 0).sum() == 32
-    assert item.metadata["title"] == answer_of(out)["hits"][0]["title"]
+    kind, best = second.partition(":")[0], answer_of(out)["hits"][0]["title"]
+    assert item.metadata["title"] == f"song - {kind} from {best}"
     code, _, err = run(capsys, command, folder / "library", folder / "song.mid", "--export", to)
     assert "both.mid: the melody with hit 1" in err
 
@@ -156,10 +157,15 @@ def test_a_recording_of_a_tune_is_a_melody(capsys, folder, tmp_path, command):
     answer = answer_of(out)
     assert (code, err) == (0, "")
     assert answer["melody"]["heard"]
-    assert answer["notice"].startswith("Heard as 4/4 at ")
+    assert answer["notice"].startswith("Heard as 9 bars of 4/4 at ")  # the last note rings on
     assert answer["hits"]
     (item,) = load_items(to)
     assert item.score.parts[0].name == "melody"
+    arguments = (command, folder / "library", tmp_path / "hum.wav", "--metre")
+    code, out, _ = run(capsys, *arguments, "3/4", "--json")
+    assert (code, answer_of(out)["melody"]["metre"], answer_of(out)["hits"] != []) == (0, "3/4", True)
+    code, _, err = run(capsys, *arguments, "three")
+    assert (code, "metre: 'three' is none. Write it like 3/4 or 6/8" in err) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +173,7 @@ def test_a_recording_of_a_tune_is_a_melody(capsys, folder, tmp_path, command):
     [
         (("--export", "a.wav"), "does not end in .mid"),
         (("--export", "/nowhere/a.mid"), "lies in a folder that does not exist"),
+        (("--metre", "3/4"), "metre: is not asked of song.mid, which states its own bars"),
         (("--part", "Oboe"), "'Oboe' is no part of song.mid. Its parts with notes are: 1 Voice, 2 Piano"),
     ],
 )

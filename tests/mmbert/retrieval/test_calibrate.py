@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmbert.api import Library
+from mmbert.audio.sounds import SOUNDS
 from mmbert.errors import WeightsError
 from mmbert.model.checkpoint import default_weights
-from mmbert.retrieval.calibrate import FILE, Calibration, answered
+from mmbert.retrieval.calibrate import FILE, UNKNOWN, Calibration, answered
+from mmbert.retrieval.heard_words import HeardSounds, HeardWords
 from mmbert.retrieval.shortlist import MOST_FOUND
 from mmbert.types import Condition
 
@@ -189,3 +191,46 @@ def test_a_filter_of_ones_own_is_no_answer_to_ones_words(library: Library) -> No
     assert not library.search("slow waltz", where="form=waltz").nothing_fits
     assert not library.search(where="mode=minor").nothing_fits
     assert not library.search(like=library.pieces()[0].id).nothing_fits
+
+
+# ---- beside recordings -------------------------------------------------------------------------------------
+
+
+class Hearing(Speaking):
+    """Reads words for sounds too; every question is a little nearer than it has to be."""
+
+    class Near(Calibration):
+        def margin(self, language: np.ndarray, best_z: float) -> float:
+            return UNKNOWN / 2
+
+    def __init__(self, embedder: object) -> None:
+        super().__init__(embedder, 0.0)
+        self.calibration = self.Near(**vars(self.calibration))
+
+    def language(self, texts: list[str]) -> np.ndarray:
+        return np.zeros((len(texts), 384), np.float32)
+
+
+@pytest.fixture
+def mixed(library: Library, embedder: object, monkeypatch: pytest.MonkeyPatch) -> Library:
+    """The library as if its jig without a tempo were a recording, of whose seconds nothing is told."""
+    monkeypatch.setattr(HeardWords, "places", lambda *_: {})
+    library.__dict__["_embedder"] = Hearing(embedder)
+    row = [piece.title for piece in library.pieces()].index("The Lilting Banshee")
+    library.__dict__["_sounds"] = HeardSounds(np.array([row]), np.full((1, SOUNDS), SOUNDS**-0.5, np.float32))
+    return library
+
+
+def test_words_that_no_caption_has_come_nearer_or_are_not_answered_by_sounds(mixed: Library) -> None:
+    assert mixed.search("qwertz uiop asdf").nothing_fits
+    assert not mixed.search("a barking dog").nothing_fits
+    mixed.__dict__["_sounds"] = None
+    assert not mixed.search("qwertz uiop asdf").nothing_fits
+
+
+def test_what_cannot_be_known_of_a_recording_speaks_against_nothing(mixed: Library) -> None:
+    assert not mixed.search("a dog under 40 bpm").nothing_fits
+    assert mixed.search("a dog in 7/8").nothing_fits  # the metre is known of all
+    assert mixed.search("a dog under 40 bpm by Rachmaninoff").nothing_fits
+    mixed.__dict__["_sounds"] = None
+    assert mixed.search("a dog under 40 bpm").nothing_fits

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmbert.errors import UsageError
+from mmbert.audio.barred import TICKS, barred
+from mmbert.audio.heard_tune import several_voices
+from mmbert.errors import MmbertError, UsageError
 from mmbert.items import load_items
-from mmbert.retrieval.melody_query import read_melody
-from mmbert.symbolic.barred import TICKS, barred
+from mmbert.retrieval.melody_query import how_read, read_melody
 from mmbert.symbolic.score import Score
 from mmbert.symbolic.tune_line import tune_line
 from mmbert.types import Item, Recording, Source
@@ -83,6 +84,46 @@ def test_thirds_of_a_beat_are_a_jig():
     ],
 )
 def test_what_holds_no_tune_is_refused(sound, fault):
-    with pytest.raises(UsageError, match=fault) as e:
+    with pytest.raises(MmbertError, match=fault) as e:
         read_melody(heard(sound), "end")
     assert "Record one voice" in str(e.value)
+
+
+WALTZ = [3 * bar + beat for bar in range(8) for beat in ((0, 1, 2) if bar % 2 else (0, 2))]
+
+
+def test_the_metre_that_is_said_divides_what_is_heard():
+    waltz = free([0.5 * at for at in WALTZ], 0.4)
+    assert barred(waltz).bar_metres[0].tolist() == [4, 4]
+    found = barred(waltz, (3, 4))
+    assert (found.bar_metres[0].tolist(), found.n_bars) == ([3, 4], 8)
+    assert (found.notes["onset"] / TICKS).tolist() == WALTZ
+    assert found.tempo_map["bpm"][0] == pytest.approx(120, rel=0.01)
+
+
+def test_how_a_recording_was_read_is_said_and_the_metre_is_only_asked_of_one():
+    item = heard(played(REEL))
+    asked = read_melody(item, "end", metre="2/4")
+    assert (asked.metre, asked.end_bar - asked.start_bar) == ((2, 4), 4)
+    assert how_read(asked) == "Heard as 8 bars of 2/4 at 120 bpm, the first note on a bar line."
+    for metre in ("waltz", "3", "3/5", "0/4", "3/4/4"):
+        with pytest.raises(UsageError, match=f"metre: '{metre}' is none. Write it like 3/4"):
+            read_melody(item, "end", metre=metre)
+    with pytest.raises(UsageError, match=r"metre: is not asked of book\.abc, which states its own bars"):
+        read_melody(BOOK, "end", metre="3/4")
+
+
+def test_notes_that_were_heard_elsewhere_are_set_in_bars_here():
+    notes = free([0.5 * at for at in WALTZ], 0.4)
+    asked = read_melody(Item("recording", Source(Path("hum.wav"), "0" * 64), score=notes), "end", metre="3/4")
+    assert (asked.heard, asked.metre, asked.end_bar) == (True, (3, 4), 8)
+
+
+def test_several_voices_are_told_from_one():
+    alone = played(REEL)
+    low = sum(np.sin(2 * np.pi * f * np.arange(len(alone)) / RATE) / k for f in (110, 165) for k in (1, 2))
+    assert not several_voices(free([0.3 * i for i in range(20)]))
+    assert "Several voices" not in how_read(read_melody(heard(alone), "end"))
+    asked = read_melody(heard(alone + (0.15 * low).astype(np.float32)), "end")
+    assert asked.rule == "skyline"
+    assert "Several voices sound at once: the highest notes were taken as the melody." in how_read(asked)

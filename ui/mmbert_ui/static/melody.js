@@ -20,7 +20,7 @@ class Melody {
     this.clicked = false; // whether the notes were begun to clicks: their time 0 is a bar line, not the first note
     this.metre = "4/4";
     this.bpm = 100;
-    this.source = null; // {id, name, parts, part}: a file or piece in the place of notes
+    this.source = null; // {id, name, parts, part, metre}: a file or piece in the place of notes; metre of a recording, if said
     this.bar = null;
     this.wanted = null; // the task that a tab shall ask at once
     this.listeners = new Set();
@@ -135,8 +135,8 @@ class Melody {
   // As the server takes it.
   get question() {
     if (this.source) {
-      const { id, part } = this.source;
-      return { like: id, ...(part ? { part } : {}) };
+      const { id, part, metre } = this.source;
+      return { like: id, ...(part ? { part } : {}), ...(metre ? { metre } : {}) };
     }
     return { notes: this.grid.map((n) => [n.start / 4, n.length / 4, n.pitch]), metre: this.metre, tempo_bpm: this.bpm };
   }

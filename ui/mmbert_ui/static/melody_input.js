@@ -65,8 +65,8 @@ export class MelodyInput {
     this.tempo = el("input", { type: "number", min: 20, max: 400, step: 1, inputmode: "numeric", onchange: () => this.setTempo() });
     this.computer = el("input", { type: "checkbox", checked: true });
     const field = (words, control, hint) => el("label", { class: "mm-inline", title: hint }, el("span", {}, words), control);
-    return el("div", { class: "mm-row mm-tools" }, this.undo, this.clear, this.back, this.midi, this.clicks,
-      field("Metre", this.metre), field("Tempo", this.tempo, "Quarter notes a minute"), el("label", { class: "mm-inline mm-computer" }, this.computer, el("span", {}, "Computer keys")));
+    this.own = [field("Metre", this.metre), field("Tempo", this.tempo, "Quarter notes a minute")]; // of what is played
+    return el("div", { class: "mm-row mm-tools" }, this.undo, this.clear, this.back, this.midi, this.clicks, this.own, el("label", { class: "mm-inline mm-computer" }, this.computer, el("span", {}, "Computer keys")));
   }
 
   told() {
@@ -179,7 +179,7 @@ export class MelodyInput {
     this.undo.disabled = !notes.length || source !== null;
     this.clear.disabled = melody.isEmpty;
     this.back.disabled = !notes.length || source !== null;
-    this.metre.disabled = this.tempo.disabled = source !== null; // a file has its own
+    this.own.forEach((field) => { field.hidden = source !== null; }); // a file has its own
     this.metre.value = melody.metre;
     this.tempo.value = melody.bpm;
     this.roll.canvas.hidden = source !== null;

@@ -123,6 +123,7 @@ export class Shown {
   question(view) {
     for (const chip of view.chips) if (chip.words) chip.where.forEach((w) => this.spoken.set(w, chip.words));
     if (view.tune) this.at("question").append(this.chip(`The tune ${this.tuneWords(view.tune)}`, "Remove the tune", { tune: null }));
+    if (view.notice) this.at("question").append(el("p", { class: "mm-hint" }, view.notice));
     if (view.same) this.at("question").append(this.chip(`The same music as “${view.same.title}”`, "Look for something else", { same: null }));
     if (view.example) this.at("question").append(this.example(view.example));
     this.at("question").append(...chipRow(this.page, view));

@@ -1,7 +1,7 @@
 // A tab for melodies: what goes on from one, or what accompanies it.
 
 import { clock, el, factList } from "./dom.js";
-import { fault, melody, post } from "./melody.js";
+import { fault, melody, METRES, post } from "./melody.js";
 import { MelodyInput } from "./melody_input.js";
 import { metronome } from "./metronome.js";
 import { player } from "./player.js";
@@ -80,7 +80,10 @@ class Suggest {
       if (this.stop !== mine) return;
       this.idle();
       if (view.state === "hits") this.show(view);
-      else this.error(fault(view));
+      else {
+        if (melody.source) melody.source.metre = null; // in which it may be no melody: as heard, the next time
+        this.error(fault(view));
+      }
     } catch (wrong) {
       if (this.stop !== mine || wrong.name === "AbortError") return;
       await pulse.beat(); // says that the server is gone; the question is asked again once it is back
@@ -139,7 +142,12 @@ class Suggest {
     this.clearAway();
     const { cards } = view;
     this.at("question").append(this.understood(view.melody, !melody.source));
-    if (view.notice) this.at("question").append(el("p", { class: "mm-hint", dir: "auto" }, view.notice));
+    if (view.notice) {
+      this.at("question").append(el("div", { class: "mm-row" }, el("p", { class: "mm-hint", dir: "auto" }, view.notice),
+        view.melody.heard ? this.metreField(view.melody.metre) : null));
+    }
+    if (this.chosen) this.at("question").querySelector("select")?.focus({ preventScroll: true }); // where it was
+    this.chosen = false;
     if (!cards.length) this.notice(this.words.none, this.sameKey.checked ? "Ask without “Only from music in my key”." : "Try more of the melody, or another metre.");
     else if (view.nothing_fits) this.notice("Nothing in this library fits well.", "These are the nearest all the same.");
     this.at("summary").textContent = cards.length ? `${cards.length} ${this.words.found}${cards.length === 1 ? "" : "s"} from your library, the best first` : "Nothing found";
@@ -153,6 +161,13 @@ class Suggest {
       melody.tell();
     }
     this.section.dataset.state = cards.length ? "hits" : "none";
+  }
+
+  // What is heard is set in bars again, in the metre that the person says it is in.
+  metreField(heard) {
+    const select = el("select", { onchange: () => { this.chosen = true; melody.set({ source: { ...melody.source, metre: select.value }, wanted: this.task }); } },
+      METRES.map((metre) => el("option", { value: metre, selected: metre === heard }, metre)));
+    return el("label", { class: "mm-inline" }, el("span", {}, "Another metre?"), select);
   }
 
   // played: its roll stands above already.

@@ -20,7 +20,6 @@ export function suggestionCard(card, task, act) {
   const buttons = task === "complete"
     ? [play("both", "Play joined", 0, () => levels, true), play("suggestion", "Continuation alone", card.split_s, () => [0, levels[1]], false)]
     : [play("both", "Play mixed", 0, () => levels, true), play("melody", "Melody", 0, () => [levels[0], 0], false), play("suggestion", "Accompaniment", 0, () => [0, levels[1]], false)];
-  const whole = el("a", { href: `/download/${card.found}-whole`, download: "" }, "MIDI with the whole melody");
   const node = el("li", { class: "mm-card card", "data-id": card.id },
     cardHead(card),
     el("p", { class: "mm-moved" }, card.moved, card.played_by ? el("span", { dir: "auto" }, ` Played by ${card.played_by}.`) : null),
@@ -29,12 +28,12 @@ export function suggestionCard(card, task, act) {
     legend(task),
     task === "accompany" ? sliders(levels, card) : null,
     el("div", { class: "mm-actions" }, buttons,
-      el("a", { class: "mm-button", href: `/download/${card.found}`, download: "", "aria-label": `MIDI file: ${label}` }, "MIDI file")),
+      el("a", { class: "mm-button", href: `/download/${card.found}-whole`, download: "", "aria-label": `MIDI file: ${label}` }, "MIDI file")),
     el("div", { class: "mm-actions mm-source-actions" },
       el("span", { class: "mm-lead" }, "The piece"),
       playButton(card.id, card.start_s, card.start_s > 0.5 ? `Play from ${clock(card.start_s)}` : "Play", card.title),
       el("button", { type: "button", class: "mm-button mm-quiet", "aria-label": `More like this: ${card.title}`, onclick: () => act.like(card.id) }, "More like this"),
-      menu({ ...card, filters: [] }, null, [whole])));
+      menu({ ...card, filters: [] }, null)));
   node.roll = roll;
   return node;
 }

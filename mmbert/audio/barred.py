@@ -2,13 +2,13 @@
 
 The tempo is the one at which the onsets come again (:func:`mmbert.audio.tempo.estimate_tempo`), made exact by how well
 they lie on a grid: of eighths where all lie near to it, else of sixteenths, or of thirds of a beat, which are 6/8.
-Notes alone hardly tell three beats from four, nor an upbeat: other bars than 6/8 are 4/4, and the first note lies on a
-bar line.
+Notes alone hardly tell three beats from four, nor an upbeat: where nobody says the metre, other bars than 6/8 are 4/4.
+The first note lies on a bar line.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,11 +45,13 @@ class _Grid:
     near: bool
 
 
-def barred(score: Score) -> Score | None:
+def barred(score: Score, metre: tuple[int, int] | None = None) -> Score | None:
     """The melody of a score in free time, in bars; None where its onsets tell no tempo.
 
     Args:
         score: Its seconds count, its bars do not.
+        metre: Of the bars; of threes of eighths (6/8) a beat is three, else it is a quarter. 4/4 or 6/8 where it is not
+            known.
 
     Returns:
         One part of 480 ticks a quarter, one note at a time, the first at tick 0.
@@ -64,7 +66,7 @@ def barred(score: Score) -> Score | None:
     tempo = estimate_tempo(_curve(onset - onset[0])) if len(line) else None
     if tempo is None:
         return None
-    grid = _fitted(onset - onset[0], 60 / tempo.bpm)
+    grid = _fitted(onset - onset[0], 60 / tempo.bpm, metre)
     every = np.arange(len(line))
     place = np.maximum.accumulate(grid.place - every) + every  # a step holds one note
     place -= place[0]
@@ -78,7 +80,7 @@ def barred(score: Score) -> Score | None:
     rows["duration"] = np.where(held >= _LEGATO * gap, gap, held) * step
     return Score.build(
         rows, TICKS, tempo_map=[(0, 60 / grid.beat_s * (1.5 if compound else 1))],
-        metre_map=[(0, 6, 8) if compound else (0, 4, 4)],
+        metre_map=[(0, *(metre or ((6, 8) if compound else (4, 4))))],
         parts=(Part("", role="melody", program_stated=False),),
     )  # fmt: skip
 
@@ -90,11 +92,22 @@ def _curve(onset: np.ndarray) -> np.ndarray:
     return np.convolve(curve, _BLUR, "same").astype(np.float32)
 
 
-def _fitted(onset: np.ndarray, beat_s: float) -> _Grid:
+def _fitted(onset: np.ndarray, beat_s: float, metre: tuple[int, int] | None) -> _Grid:
     eighths, thirds, sixteenths = (_on(onset, beat_s, steps) for steps in (2, 3, 4))
     if eighths.near:
-        return eighths
-    return thirds if thirds.fit > _THIRDS * sixteenths.fit else sixteenths
+        heard = eighths
+    else:
+        heard = thirds if thirds.fit > _THIRDS * sixteenths.fit else sixteenths
+    if metre is None or _in_threes(metre) == (heard.steps == 3):
+        return heard
+    if heard.steps == 4:
+        return thirds
+    other = 2 if heard.steps == 3 else 3  # the same eighths, of which a beat has others than was heard
+    return replace(heard, steps=other, beat_s=heard.beat_s / heard.steps * other)
+
+
+def _in_threes(metre: tuple[int, int]) -> bool:
+    return metre[0] % 3 == 0 and metre[1] == 8
 
 
 def _on(onset: np.ndarray, beat_s: float, steps: int) -> _Grid:
