@@ -265,6 +265,7 @@ def _score_head(score: Score, arrays: list[bytes]) -> dict[str, Any]:
         "ticks_per_quarter": score.ticks_per_quarter,
         "parts": [asdict(part) for part in score.parts],
         "rows": [len(getattr(score, name)) for name in _MAPS],
+        "goes_on": score.goes_on,
     }
 
 
@@ -272,8 +273,9 @@ def _score(head: dict[str, Any], take: Callable[[int], bytes]) -> Score:
     arrays = {}
     for rows, (name, kind) in zip(head["rows"], _MAPS.items(), strict=True):
         arrays[name] = _rows(rows, kind, take)
+    parts = tuple(Part(**part) for part in head["parts"])
     score = Score(
-        ticks_per_quarter=int(head["ticks_per_quarter"]), parts=tuple(Part(**part) for part in head["parts"]), **arrays
+        ticks_per_quarter=int(head["ticks_per_quarter"]), parts=parts, goes_on=bool(head["goes_on"]), **arrays
     )
     notes, tempo, metre = score.notes, score.tempo_map, score.metre_map
     sound = (

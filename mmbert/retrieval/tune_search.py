@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmbert.audio.heard_tune import SEVERAL_VOICES, heard_tune, several_voices
+from mmbert.audio.heard_tune import GOES_ON, SEVERAL_VOICES, heard_tune, several_voices
 from mmbert.errors import UsageError
 from mmbert.retrieval.calibrate import shares_beaten
 from mmbert.retrieval.conditions import allowed, lies_in
@@ -49,7 +49,8 @@ def read_tune(like: Like) -> Tune:
         fault = "holds drums alone" if drums else "holds no melody"
         raise UsageError(name, fault, "A tune needs notes with a pitch")
     several = item.kind == "recording" and several_voices(score)
-    return checked_tune(Tune.of(line, f"{SEVERAL_VOICES}." if several else ""), name)
+    said = [GOES_ON] * score.goes_on + [SEVERAL_VOICES] * several
+    return checked_tune(Tune.of(line, " ".join(f"{sentence}." for sentence in said)), name)
 
 
 def checked_tune(tune: Tune, name: str = "notes") -> Tune:
