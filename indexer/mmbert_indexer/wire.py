@@ -52,16 +52,15 @@ class BadFrame(Exception):
 
 def request_line(request: Request) -> bytes:
     """A request as one line of JSON. ASCII, so that a file name of any bytes can be written."""
-    head: dict[str, Any] = {"state": asdict(request.state), "to_show": request.to_show, "as_melody": request.as_melody}
-    head |= {"kinds": sorted(request.kinds), "known": sorted(request.known)}
+    head = asdict(request) | {"kinds": sorted(request.kinds), "known": sorted(request.known)}
     return json.dumps(head).encode("ascii") + b"\n"
 
 
 def read_request(line: bytes) -> Request:
     """Inverse of :func:`request_line`."""
     head = json.loads(line)
-    kinds, known = frozenset(head["kinds"]), frozenset(head["known"])
-    return Request(FileState(**head["state"]), kinds, known, head["to_show"], head["as_melody"])
+    sets = {name: frozenset(head[name]) for name in ("kinds", "known")}
+    return Request(**head | sets | {"state": FileState(**head["state"])})
 
 
 Message = Found | SoundPart | ItemError | FileChanged | OSError
