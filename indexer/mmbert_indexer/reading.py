@@ -6,7 +6,7 @@ import functools
 import hashlib
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from mmbert.audio.listen import Listener
 from mmbert.audio.sounds import default_ear
 from mmbert.errors import ItemError, MissingExtraError
 from mmbert.items import load_items
+from mmbert.items.limits import LIMITS, Limits
 from mmbert.prepare import Prepared, prepare, prepare_heard
 from mmbert.symbolic.melody import voices
 from mmbert.symbolic.phrase_lines import PhraseLines, phrase_lines
@@ -78,6 +79,7 @@ class Request:
         to_show: The file is an example to search by: its first piece comes with its notes, and none but a recording is
             made ready.
         as_melody: Of a recording the notes of its tune are wanted, in free time, and not what is heard in it.
+        longest_s: A recording that is longer is refused; where it states its length, before it is heard.
     """
 
     state: FileState
@@ -85,6 +87,7 @@ class Request:
     known: frozenset[int] = frozenset()
     to_show: bool = False
     as_melody: bool = False
+    longest_s: float = LIMITS.recording_seconds
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ def results(request: Request) -> Iterator[Found | SoundPart | ItemError]:
         FileChanged: before anything is given.
         OSError: before anything is given: the file cannot be looked at any more.
     """
-    pieces = _read(request.state)
+    pieces = _read(request.state, replace(LIMITS, recording_seconds=request.longest_s))
     given = False
     while True:
         start = time.perf_counter()
@@ -221,7 +224,7 @@ def _lines(item: Item, to_show: bool) -> tuple[np.ndarray, PhraseLines, np.ndarr
         return _mistake(str(item.source.path), "has a melody that could not be found", e, "encode")
 
 
-def _read(state: FileState) -> Iterator[Item | ItemError]:
+def _read(state: FileState, limits: Limits) -> Iterator[Item | ItemError]:
     """The pieces as they are read.
 
     They carry the digest of the bytes that they were read from, so one look at it tells whether the file is still
@@ -230,7 +233,7 @@ def _read(state: FileState) -> Iterator[Item | ItemError]:
     refused: list[ItemError] = []
     given = changed = False
     try:
-        for item in load_items(Path(state.path), on_reject=refused.append):
+        for item in load_items(Path(state.path), limits=limits, on_reject=refused.append):
             if changed := item.source.sha256 != state.sha256:
                 break
             given = True

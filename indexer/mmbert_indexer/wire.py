@@ -52,16 +52,15 @@ class BadFrame(Exception):
 
 def request_line(request: Request) -> bytes:
     """A request as one line of JSON. ASCII, so that a file name of any bytes can be written."""
-    head: dict[str, Any] = {"state": asdict(request.state), "to_show": request.to_show, "as_melody": request.as_melody}
-    head |= {"kinds": sorted(request.kinds), "known": sorted(request.known)}
+    head = asdict(request) | {"kinds": sorted(request.kinds), "known": sorted(request.known)}
     return json.dumps(head).encode("ascii") + b"\n"
 
 
 def read_request(line: bytes) -> Request:
     """Inverse of :func:`request_line`."""
     head = json.loads(line)
-    kinds, known = frozenset(head["kinds"]), frozenset(head["known"])
-    return Request(FileState(**head["state"]), kinds, known, head["to_show"], head["as_melody"])
+    sets = {name: frozenset(head[name]) for name in ("kinds", "known")}
+    return Request(**head | sets | {"state": FileState(**head["state"])})
 
 
 Message = Found | SoundPart | ItemError | FileChanged | OSError
@@ -265,6 +264,7 @@ def _score_head(score: Score, arrays: list[bytes]) -> dict[str, Any]:
         "ticks_per_quarter": score.ticks_per_quarter,
         "parts": [asdict(part) for part in score.parts],
         "rows": [len(getattr(score, name)) for name in _MAPS],
+        "goes_on": score.goes_on,
     }
 
 
@@ -272,8 +272,9 @@ def _score(head: dict[str, Any], take: Callable[[int], bytes]) -> Score:
     arrays = {}
     for rows, (name, kind) in zip(head["rows"], _MAPS.items(), strict=True):
         arrays[name] = _rows(rows, kind, take)
+    parts = tuple(Part(**part) for part in head["parts"])
     score = Score(
-        ticks_per_quarter=int(head["ticks_per_quarter"]), parts=tuple(Part(**part) for part in head["parts"]), **arrays
+        ticks_per_quarter=int(head["ticks_per_quarter"]), parts=parts, goes_on=bool(head["goes_on"]), **arrays
     )
     notes, tempo, metre = score.notes, score.tempo_map, score.metre_map
     sound = (

@@ -78,11 +78,12 @@ def barred(score: Score, metre: tuple[int, int] | None = None) -> Score | None:
     rows = np.zeros(len(line), NOTE)
     rows["onset"], rows["pitch"], rows["velocity"] = place * step, line["pitch"], _VELOCITY
     rows["duration"] = np.where(held >= _LEGATO * gap, gap, held) * step
-    return Score.build(
+    found = Score.build(
         rows, TICKS, tempo_map=[(0, 60 / grid.beat_s * (1.5 if compound else 1))],
         metre_map=[(0, *(metre or ((6, 8) if compound else (4, 4))))],
         parts=(Part("", role="melody", program_stated=False),),
     )  # fmt: skip
+    return replace(found, goes_on=score.goes_on)
 
 
 def _curve(onset: np.ndarray) -> np.ndarray:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmbert.audio.transcribe import LONGEST_S, leading, transcribe
 from mmbert.errors import ItemError
 from mmbert.symbolic.score import Score
 from mmbert.types import Item
 
 RECORD = "Record one voice, hummed, sung or played, for four bars or more"
 _SEVERAL = 0.5  # of the time: `python benchmarks/heard_tunes.py voices`
+GOES_ON = f"Only the first {LONGEST_S / 60:.0f} minutes of the recording were heard"
 SEVERAL_VOICES = "Several voices sound at once: the highest notes were taken as the melody"
 
 
@@ -24,8 +26,6 @@ def heard_tune(item: Item) -> Score:
         MissingExtraError: onnxruntime or soxr is not installed.
         WeightsError: the network is missing or damaged.
     """
-    from mmbert.audio.transcribe import leading, transcribe
-
     if item.score is not None:
         return item.score
     assert item.recording is not None

@@ -9,6 +9,7 @@ are made of that as in section 2.4 of the paper.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from mmbert.errors import MissingExtraError, WeightsError
 from mmbert.symbolic.score import NOTE, Score
 from mmbert.types import Recording
 
-LONGEST_S = 600.0  # of a recording that is transcribed: the rest of a longer one is not
+LONGEST_S = 600  # of a recording that is transcribed: the rest of a longer one is not
 _RATE, _HOP = 22_050, 256
+_MOST_SAMPLES = (LONGEST_S + 1) * _RATE  # a second more is read, to know whether the recording goes on
 _SAMPLES = 43_844  # that the network takes at once
 _OVERLAP = 30  # frames that two neighbours share; half of them belong to each
 _STEP = _SAMPLES - _OVERLAP * _HOP
@@ -30,6 +32,7 @@ _BEGINS, _SOUNDS = 0.5, 0.3  # from which a note begins, and goes on to sound
 _PATIENCE = 11  # frames below that before a note has ended
 _SHORTEST = 11  # frames of a note, 128 ms
 _SLACK = 48  # ticks by which notes of one stroke may begin apart
+_AT_ONCE = 256  # notes that are compared with their neighbours
 _OVERTONES = (24, 28, 31, 34, 36)  # semitones above a note: the fourth to the eighth
 _TICKS_A_SECOND = 960  # 480 a quarter, at 120 quarters a minute
 _INPUT, _NOTES, _ONSETS = "serving_default_input_2:0", "StatefulPartitionedCall:1", "StatefulPartitionedCall:2"
@@ -43,21 +46,22 @@ def transcribe(recording: Recording) -> Score:
         recording: Anything that sounds; the first :data:`LONGEST_S` seconds are read.
 
     Returns:
-        A score of 480 ticks a quarter at 120 quarters a minute: a second is 960 ticks. It may hold no notes.
+        A score of 480 ticks a quarter at 120 quarters a minute: a second is 960 ticks. It may hold no notes. It
+        ``goes_on`` where a second or more was not read.
 
     Raises:
         ItemError: the recording cannot be used.
         MissingExtraError: onnxruntime or soxr is not installed.
         WeightsError: the network is missing or damaged.
     """
-    sounds, begins = _posteriors(recording)
+    sounds, begins, goes_on = _posteriors(recording)
     notes = _notes(sounds, begins)
     rows = np.zeros(len(notes), NOTE)
     for row, (first, last, key, strength) in zip(rows, notes, strict=True):
         onset, end = (round(frame * _HOP / _RATE * _TICKS_A_SECOND) for frame in (first, last))
         row["onset"], row["duration"] = onset, max(end - onset, 1)
         row["pitch"], row["velocity"] = key + _LOWEST, max(1, min(127, round(127 * strength)))
-    return Score.build(rows, 480)
+    return replace(Score.build(rows, 480), goes_on=goes_on)
 
 
 def leading(score: Score) -> Score:
@@ -66,16 +70,27 @@ def leading(score: Score) -> Score:
 
     They are overtones more often than not. What is left is the tune where one is sung or played alone.
     """
-    onset, strength = score.notes["onset"], score.notes["velocity"].astype(np.int64)
-    end, pitch = onset + score.notes["duration"], score.notes["pitch"].astype(np.int64)
-    together = (onset[None] <= onset[:, None] + _SLACK) & (end[None] > onset[:, None])
-    on_overtone = np.isin(pitch[:, None] - pitch[None], _OVERTONES)
-    weak = 2 * strength[:, None] < np.where(on_overtone, 4 / 3, 1) * strength[None]
-    return score.with_notes(score.notes[~(together & weak).any(axis=1)])
+    notes = score.notes
+    end, kept = notes["onset"].astype(np.int64) + notes["duration"], np.empty(len(notes), bool)
+    for low in range(0, len(notes), _AT_ONCE):
+        some = notes[low : low + _AT_ONCE]  # in order of onset: few others sound while these begin
+        near = notes[(end > some["onset"][0]) & (notes["onset"] <= some["onset"][-1] + _SLACK)]
+        kept[low : low + _AT_ONCE] = ~_overpowered(some, near)
+    return score.with_notes(notes[kept])
 
 
-def _posteriors(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
-    """How likely each key sounds, and begins to, in each frame: two of float32 [frames, 88]."""
+def _overpowered(notes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Which notes, ``NOTE`` [n], begin while another, ``NOTE`` [m], sounds that is so much stronger; bool [n]."""
+    onset, strength, pitch = (notes[name].astype(np.int64)[:, None] for name in ("onset", "velocity", "pitch"))
+    begin, length, loud, key = (others[name].astype(np.int64) for name in ("onset", "duration", "velocity", "pitch"))
+    together = (begin <= onset + _SLACK) & (begin + length > onset)
+    weak = 2 * strength < np.where(np.isin(pitch - key, _OVERTONES), 4 / 3, 1) * loud
+    return np.logical_or.reduce(together & weak, axis=1)
+
+
+def _posteriors(recording: Recording) -> tuple[np.ndarray, np.ndarray, bool]:
+    """How likely each key sounds, and begins to, in each frame: two of float32 [frames, 88]; and whether the recording
+    goes on."""
     network = _network()
     notes: list[np.ndarray] = []
     onsets: list[np.ndarray] = []
@@ -85,15 +100,16 @@ def _posteriors(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
         found = network.run([_NOTES, _ONSETS], {_INPUT: window[None, :, None]})
         for kept, said in zip((notes, onsets), found, strict=True):
             kept.append(said[0, _OVERLAP // 2 : -(_OVERLAP // 2)])
-    frames = -(-samples // _HOP)
+    frames = -(-min(samples, LONGEST_S * _RATE) // _HOP)
     empty = [np.zeros((0, _KEYS), np.float32)]
-    return np.concatenate(empty + notes)[:frames], np.concatenate(empty + onsets)[:frames]
+    goes_on = samples >= _MOST_SAMPLES
+    return np.concatenate(empty + notes)[:frames], np.concatenate(empty + onsets)[:frames], goes_on
 
 
 def _windows(recording: Recording) -> Iterator[tuple[np.ndarray, int]]:
     """float32 [43844] of each two seconds, overlapping, and how many of its samples no window before had."""
     before = _OVERLAP // 2 * _HOP
-    waiting, left = np.zeros(before, np.float32), int(LONGEST_S * _RATE)
+    waiting, left = np.zeros(before, np.float32), _MOST_SAMPLES
     there = 0  # samples that wait to be in a window
     for _, block in resampled(recording.sound(), recording.sample_rate, _RATE):
         block = block[:left]

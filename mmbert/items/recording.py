@@ -54,8 +54,8 @@ def read(file: File) -> Iterator[Item]:
     """The one recording of a file.
 
     Raises:
-        ItemError: E_NOT_AUDIO, E_AUDIO_FORMAT, E_AUDIO_DAMAGED, E_AUDIO_LIMIT, E_AUDIO_NAN, E_SILENT, E_EMPTY; what
-            lies beyond the first block is found when the sound is heard.
+        ItemError: E_NOT_AUDIO, E_AUDIO_FORMAT, E_AUDIO_DAMAGED, E_AUDIO_LIMIT, E_LENGTH_LIMIT, E_AUDIO_NAN, E_SILENT,
+            E_EMPTY; what lies beyond the first block is found when the sound is heard.
         MissingExtraError: soundfile is not installed.
     """
     if file.head[4:8] == b"ftyp":
@@ -75,7 +75,7 @@ class _Decoder:
     Where channels cancel each other, the loudest of them is heard instead of their mean.
 
     Raises:
-        ItemError: E_NOT_AUDIO, E_AUDIO_FORMAT, E_AUDIO_LIMIT.
+        ItemError: E_NOT_AUDIO, E_AUDIO_FORMAT, E_AUDIO_LIMIT, E_LENGTH_LIMIT.
         MissingExtraError: soundfile is not installed.
     """
 
@@ -121,7 +121,7 @@ class _Decoder:
         """Blocks, float32 [n], mono, in [-1, 1].
 
         Raises:
-            ItemError: E_AUDIO_DAMAGED, E_AUDIO_LIMIT, E_AUDIO_NAN, E_SILENT, E_EMPTY.
+            ItemError: E_AUDIO_DAMAGED, E_LENGTH_LIMIT, E_AUDIO_NAN, E_SILENT, E_EMPTY.
         """
         with self._sound:
             total, low, high = 0, np.inf, -np.inf
@@ -166,8 +166,9 @@ class _Decoder:
         return int(self._file.limits.recording_seconds * self.sample_rate)
 
     def _too_long(self) -> ItemError:
-        hours = self._file.limits.recording_seconds / 3600
-        return self._file.refuse(f"is longer than {hours:.3g} hours", "Cut it", "E_AUDIO_LIMIT")
+        seconds = self._file.limits.recording_seconds
+        most = f"{seconds / 3600:.3g} hours" if seconds >= 3600 else f"{seconds / 60:.3g} minutes"
+        return self._file.refuse(f"is longer than {most}", "Cut it", "E_LENGTH_LIMIT")
 
     def _refused(self, error: Exception) -> ItemError:
         hint = "Is it damaged? Else convert it to WAV or FLAC"

@@ -10,7 +10,8 @@ where ``m`` is the mean vector of one piece a statement of which nothing else is
 this piece than to any. Mean and deviation are over all tags (or all phrases). A background of statements rather than of
 a library, so that a collection of reels does not make its reels unremarkable, and no library is needed.
 
-What the facets speak against is left out: a description that is major and minor is none. What was left out is told.
+What the facets speak against is left out: a description that is major and minor is none. What was left out is told. An
+instrument that is not heard in a recording may sound in it all the same, but is nothing to describe it by.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ WORDINGS = 8  # of a statement that are read: all together stay below 1,500 text
 PATTERNED = 2  # of an instrument, a family or a key, which fill the same patterns
 AT_ONCE = 64  # texts of one forward pass; questions of others are answered between two
 LIMIT = 8  # tags, and phrases, unless asked otherwise
+_OF_INSTRUMENTS = frozenset(t for t in TOKENS if t.partition("=")[0] in ("instrument", "family", "drums"))
 
 
 class Speaker(Protocol):
@@ -96,6 +98,7 @@ class Vocabulary:
             limit: Tags and phrases wanted, each.
         """
         true, against = frozenset(tokens_of(facets)), denied(facets)
+        kept_out = against | (_OF_INSTRUMENTS - true if kind == "recording" else frozenset())
         usual = self.text if kind == "text" else self.music
 
         def ranked(words: Sequence[tuple[str, tuple[str, ...]]], rows: np.ndarray) -> Iterator[Tag]:
@@ -109,12 +112,15 @@ class Vocabulary:
         tags, left_out = list(ranked([(short(t), (t,)) for t in TOKENS], self.tags)), []
         for tag in tags[:limit]:
             left_out += [t for t in tag.statements if t in against]
-        kept = [tag for tag in tags if against.isdisjoint(tag.statements)]
+        kept: dict[str, Tag] = {}
+        for tag in tags:
+            if kept_out.isdisjoint(tag.statements):
+                kept.setdefault(tag.words, tag)  # drums are an instrument, a family and a fact of their own
         phrases: dict[tuple[str, ...], Tag] = {}
         for tag in ranked(self.phrases, self.wordings):
-            if against.isdisjoint(tag.statements):
+            if kept_out.isdisjoint(tag.statements):
                 phrases.setdefault(tag.statements, tag)
-        return tuple(kept[:limit]), tuple(phrases.values())[:limit], tuple(left_out)
+        return tuple(kept.values())[:limit], tuple(phrases.values())[:limit], tuple(left_out)
 
 
 @dataclass(frozen=True, eq=False)

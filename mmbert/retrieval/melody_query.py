@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from mmbert.audio.barred import barred
-from mmbert.audio.heard_tune import RECORD, SEVERAL_VOICES, heard_tune, several_voices
+from mmbert.audio.heard_tune import GOES_ON, RECORD, SEVERAL_VOICES, heard_tune, several_voices
 from mmbert.errors import UsageError
 from mmbert.items.metres import valid
 from mmbert.retrieval.example import Like, read_item
@@ -332,6 +332,8 @@ def how_read(melody: AskedMelody) -> str:
         of = f"{bars} {'bar' if bars == 1 else 'bars'} of {'{}/{}'.format(*melody.metre)}"
         tempo = "" if melody.bpm is None else f" at {melody.bpm:.0f} bpm"
         said.append(f"Heard as {of}{tempo}, the first note on a bar line")
+    if melody.line.goes_on:
+        said.append(GOES_ON)
     if melody.rule == "skyline":
         of_part = f"No part is one line: the highest notes of {_of_part(melody)} were taken as the melody"
         said.append(SEVERAL_VOICES if melody.heard else of_part)

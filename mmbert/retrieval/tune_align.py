@@ -18,9 +18,9 @@ from mmbert.retrieval.tune_scan import Places
 
 NOTE = 5  # what a whole note costs; all costs are in fifths of it, in signed bytes
 _NEAR, _FAR, _NOTHING = 4, 5, 6  # a wrong note up to three semitones away; farther; where the melody has no note
-_EXTRA, _PASSED = 5, 3  # a note of the tune that meets none; a note of the melody that is passed over
+EXTRA, PASSED = 5, 3  # a note of the tune that meets none; a note of the melody that is passed over
 _NEARBY = 3  # semitones
-_NO_NOTE = -64  # far from every pitch, 0 to 127, in bytes that wrap round
+NO_NOTE = -64  # far from every pitch, 0 to 127, in bytes that wrap round
 _BAND = 2
 _WIDTH = 2 * _BAND + 1
 _CHUNK = 1 << 14  # places; a chunk's columns stay in the processor's cache
@@ -70,7 +70,7 @@ def _rows(index: TuneIndex, places: Places, m: int) -> tuple[np.ndarray, np.ndar
         np.clip(index.start[places.piece + i] - places.start, -_BAND - 1, m + _BAND).astype(np.int8) for i in (0, 1)
     )
     outside = (steps < begin) | (steps >= end)
-    rows[outside] = _NO_NOTE
+    rows[outside] = NO_NOTE
     return rows, outside.view(np.int8)
 
 
@@ -88,19 +88,19 @@ def _last_row(
     for k in range(m):
         here = np.empty((_WIDTH, n), np.int8)
         for d in range(_WIDTH):
-            meeting = _meeting(rows[k + d], outside[k + d], int(pitch[k]))
+            meeting = meeting_cost(rows[k + d], outside[k + d], int(pitch[k]))
             if k == 0:
                 here[d] = meeting
                 continue
             cell = before[d] + meeting
             if d > 0:
                 passing = before[d - 1] + meeting
-                passing += np.int8(_PASSED)
+                passing += np.int8(PASSED)
                 if keep:
                     steps[k, d][passing < cell] = 2
                 np.minimum(cell, passing, out=cell)
             if d + 1 < _WIDTH:
-                missing = before[d + 1] + np.int8(_EXTRA)
+                missing = before[d + 1] + np.int8(EXTRA)
                 if keep:
                     steps[k, d][missing < cell] = 1
                 np.minimum(cell, missing, out=cell)
@@ -109,7 +109,7 @@ def _last_row(
     return here, steps
 
 
-def _meeting(row: np.ndarray, outside: np.ndarray, pitch: int) -> np.ndarray:
+def meeting_cost(row: np.ndarray, outside: np.ndarray, pitch: int) -> np.ndarray:
     """What it costs that a note of this pitch meets these, int8 [K]. In bytes, which wrap round, far stays far."""
     away = row - np.int8(pitch)
     cost = (away != 0).view(np.int8) * np.int8(_NEAR)

@@ -1,7 +1,11 @@
-"""Which pieces a tune comes from: scan every place, align the likely ones, keep the best of each piece."""
+"""Which pieces a tune comes from: scan every place, align the likely ones, keep the best of each piece.
+
+A long tune is looked for in stretches, and laid as a whole against the pieces that have most of them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -9,10 +13,12 @@ import numpy as np
 from mmbert.retrieval.tune_align import MEETS_NONE, NOTE, Alignment, align, costs, lengths_agree
 from mmbert.retrieval.tune_index import LONGEST, MARGIN, Tune, TuneIndex
 from mmbert.retrieval.tune_scan import Places, scan
+from mmbert.retrieval.tune_whole import align_whole
 
 LENGTHS_WEIGHT = 4.0  # notes: what lengths that agree throughout are worth
 _ALIGNED = 20_000  # places whose lengths are compared
 _STRETCH, _STRETCHES = 12, 8  # a longer tune is looked for by so many stretches of so many notes
+_WHOLE = 40  # pieces that the whole of it is laid against
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +28,8 @@ class Found:
     Attributes:
         asked: Notes that were looked for.
         piece: int64 [P].
+        begin: Number of the note that would be the tune's first if nothing were missing or extra before its best part,
+            counted over all melodies, int64 [P]; may lie before the piece's first.
         score: Notes' worth of agreement, of pitches and of lengths, float64 [P].
         right: Notes of the tune that meet one of the same pitch, int64 [P].
         first: Number of the melody's note that the tune begins at, counted over all melodies, int64 [P].
@@ -33,6 +41,7 @@ class Found:
 
     asked: int
     piece: np.ndarray
+    begin: np.ndarray
     score: np.ndarray
     right: np.ndarray
     first: np.ndarray
@@ -53,22 +62,49 @@ class Found:
 def find(index: TuneIndex, tune: Tune) -> Found:
     """The best place of every piece that has one.
 
-    A tune of more than ``LONGEST`` notes is looked for by eight stretches of twelve notes, evenly spread; a piece
-    counts by what is found of all of them, and its place is that of its best stretch.
+    A tune of more than ``LONGEST`` notes is looked for by eight stretches of twelve notes, evenly spread. A piece's
+    score is that of all of them; all else is said of its best stretch, of those in the key that most speaks for, until
+    :func:`as_a_whole` has compared the tune as a whole.
     """
     if len(tune) <= LONGEST:
         return _find(index, tune)
-    starts = np.unique(np.linspace(0, len(tune) - _STRETCH, _STRETCHES).astype(int))
-    parts = [_find(index, tune.part(int(start), int(start) + _STRETCH)) for start in starts]
-    total, right = np.zeros(len(index)), np.zeros(len(index), np.int64)
-    for part in parts:
-        total[part.piece] += part.score
-        right[part.piece] += part.right
-    columns = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Found) if f.name != "asked"}
-    every = Found(asked=_STRETCH * len(parts), **columns)
-    order = np.lexsort((every.piece, -every.score, -total[every.piece]))
+    starts = np.unique(np.linspace(0, len(tune) - _STRETCH, _STRETCHES).astype(int)).tolist()
+    parts = [_find(index, tune.part(start, start + _STRETCH)) for start in starts]
+    parts = [replace(part, begin=part.begin - start) for part, start in zip(parts, starts, strict=True)]
+    every = _joined(len(tune), parts)
+    total = np.bincount(every.piece, every.score, minlength=len(index))
+    keys, key = np.unique(np.stack([every.piece, every.shift]), axis=1, return_inverse=True)
+    in_key = np.bincount(key.ravel(), every.score, minlength=keys.shape[1])[key.ravel()]
+    order = np.lexsort((every.piece, -every.score, -in_key, -total[every.piece]))
     chosen = every.kept(order[_first_of_each(every.piece[order])])
-    return replace(chosen, score=total[chosen.piece], right=right[chosen.piece])
+    return replace(chosen, score=total[chosen.piece])
+
+
+def as_a_whole(index: TuneIndex, tune: Tune, found: Found) -> Found:
+    """The same pieces, the best forty of them with the whole of a long tune laid against each, and ordered by that.
+
+    Args:
+        index: The melodies.
+        tune: What was looked for.
+        found: By :func:`find`, or some of it.
+
+    Returns:
+        Notes that are right, places, keys and tempos of the whole tune, and its scores.
+    """
+    if len(tune) <= LONGEST or not len(found):
+        return found
+    near, rest = found.kept(np.arange(len(found)) < _WHOLE), found.kept(np.arange(len(found)) >= _WHOLE)
+    places = Places(near.begin - len(tune), near.shift.astype(np.int16), near.piece.astype(np.int32))
+    whole = best(index, tune, Laid(places, align_whole(index, tune.pitch, places)), len(tune) / _STRETCH)
+    whole = replace(whole, begin=whole.begin + len(tune))
+    rest = replace(rest, score=np.minimum(rest.score, whole.score.min()))
+    return _joined(len(tune), (whole, rest))
+
+
+def _joined(asked: int, parts: Sequence[Found]) -> Found:
+    """One after the other."""
+    columns = (f.name for f in fields(Found) if f.name != "asked")
+    return Found(asked=asked, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in columns})
 
 
 def _find(index: TuneIndex, tune: Tune) -> Found:
@@ -93,14 +129,15 @@ def lay(index: TuneIndex, pitch: np.ndarray) -> Laid:
     return Laid(places, align(index, pitch, places))
 
 
-def best(index: TuneIndex, tune: Tune, laid: Laid) -> Found:
-    """The best place of each piece, by pitches and, where the tune has them, by lengths."""
+def best(index: TuneIndex, tune: Tune, laid: Laid, stretches: float = 1.0) -> Found:
+    """The best place of each piece, by pitches and, where the tune has them, by lengths, which count as in so many
+    stretches."""
     places, alignment = laid.places, laid.alignment
     score = len(tune) - alignment.cost / NOTE
     agreement = slower = np.full(len(places), np.nan)
     if tune.onset is not None:
         agreement, slower = lengths_agree(index, tune, places, alignment)
-        score = score + LENGTHS_WEIGHT * agreement
+        score = score + stretches * LENGTHS_WEIGHT * agreement
     score = np.round(score, 6)
     order = np.lexsort((places.start, places.piece, -score))
     chosen = order[_first_of_each(places.piece[order])]
@@ -112,6 +149,7 @@ def best(index: TuneIndex, tune: Tune, laid: Laid) -> Found:
     return Found(
         asked=len(tune),
         piece=piece,
+        begin=places.start[chosen],
         score=score[chosen],
         right=same.sum(axis=0),
         first=np.where(meets, note, index.n_notes).min(axis=0, initial=index.n_notes),

@@ -23,20 +23,20 @@ class Tune:
         pitch: MIDI pitches, int16 [m].
         onset: When each note begins, in quarter notes of any length, float64 [m], rising; None where only pitches are
             known.
-        of_several: Whether it is the highest notes of several voices that were heard in a recording.
+        notice: What the person should know of how it was read, in sentences; mostly empty.
     """
 
     pitch: np.ndarray
     onset: np.ndarray | None = None
-    of_several: bool = False
+    notice: str = ""
 
     def __len__(self) -> int:
         return len(self.pitch)
 
     @classmethod
-    def of(cls, line: np.ndarray, of_several: bool = False) -> Tune:
+    def of(cls, line: np.ndarray, notice: str = "") -> Tune:
         """The tune of a melody, ``TUNE_NOTE`` [m]."""
-        return cls(line["pitch"].astype(np.int16), line["onset"].astype(np.float64), of_several)
+        return cls(line["pitch"].astype(np.int16), line["onset"].astype(np.float64), notice)
 
     def part(self, start: int, end: int) -> Tune:
         """Its notes from ``start`` up to ``end``."""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmbert.audio.heard_tune import SEVERAL_VOICES, heard_tune, several_voices
+from mmbert.audio.heard_tune import GOES_ON, SEVERAL_VOICES, heard_tune, several_voices
 from mmbert.errors import UsageError
 from mmbert.retrieval.calibrate import shares_beaten
 from mmbert.retrieval.conditions import allowed, lies_in
 from mmbert.retrieval.example import Like, read_item
 from mmbert.retrieval.hits import hit_of
 from mmbert.retrieval.intervals import apart
-from mmbert.retrieval.tune_find import Found, find
+from mmbert.retrieval.tune_find import Found, as_a_whole, find
 from mmbert.retrieval.tune_index import Tune, TuneIndex
+from mmbert.retrieval.tune_whole import MOST
 from mmbert.retrieval.versions import fold_versions
 from mmbert.symbolic.tune_line import tune_line
 from mmbert.types import Answer, Condition, Facets, Place, Query, TuneHit
@@ -46,11 +48,13 @@ def read_tune(like: Like) -> Tune:
         drums = len(score.notes) and score.notes["is_drum"].all()
         fault = "holds drums alone" if drums else "holds no melody"
         raise UsageError(name, fault, "A tune needs notes with a pitch")
-    return checked_tune(Tune.of(line, item.kind == "recording" and several_voices(score)), name)
+    several = item.kind == "recording" and several_voices(score)
+    said = [GOES_ON] * score.goes_on + [SEVERAL_VOICES] * several
+    return checked_tune(Tune.of(line, " ".join(f"{sentence}." for sentence in said)), name)
 
 
 def checked_tune(tune: Tune, name: str = "notes") -> Tune:
-    """The tune, if it is long enough to be looked for.
+    """The tune, if it is long enough to be looked for; of a very long one the first five hundred notes.
 
     Raises:
         UsageError: naming ``name``.
@@ -59,6 +63,9 @@ def checked_tune(tune: Tune, name: str = "notes") -> Tune:
         count = "one note" if len(tune) == 1 else f"{len(tune)} notes"
         fault = f"{'are' if name == 'notes' else 'holds'} {count}"
         raise UsageError(name, fault, f"Give at least {LEAST}; from eight on a tune can be told from others")
+    if len(tune) > MOST:
+        cut = f"The first {MOST} of {len(tune):,} notes were looked for."
+        return replace(tune.part(0, MOST), notice=f"{tune.notice} {cut}".strip())
     return tune
 
 
@@ -91,18 +98,18 @@ def search_tune(
     found = find(index, tune)
     score = np.full(generation.n_pieces, -np.inf)
     score[found.piece] = found.score
-    shares = shares_beaten(score)
     found = found.kept(keep[found.piece])
+    shares = shares_beaten(score)[found.piece]  # of each rank: the best are ordered anew below
+    found = as_a_whole(index, tune, found)
     place = {int(row): i for i, row in enumerate(found.piece)}
     groups = fold_versions(generation, found.piece.astype(np.int64), limit)
     facets = generation.facets_of([row for row, _ in groups])
     hits = tuple(
-        _hit(generation, index, found, place[row], rank, float(shares[row]), facets[row], versions)
+        _hit(generation, index, found, place[row], rank, float(shares[place[row]]), facets[row], versions)
         for rank, (row, versions) in enumerate(groups, 1)
     )
     nothing = not hits or found.right[place[groups[0][0]]] < ENOUGH * found.asked
-    notice = f"{SEVERAL_VOICES}." if tune.of_several else ""
-    return Answer(query, hits, bool(nothing), int(keep.sum()), notice)
+    return Answer(query, hits, bool(nothing), int(keep.sum()), tune.notice)
 
 
 def _hit(

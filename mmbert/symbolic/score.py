@@ -63,6 +63,7 @@ class Score:
             written as a short first metre, a metre change inside a bar closes the bar.
         key_map: :data:`KEY` [k] signatures as written; no evidence of a tonic.
         parts: One entry a part; ``notes["part"]`` indexes it.
+        goes_on: Whether it is what was heard of a recording that goes on behind it.
     """
 
     notes: np.ndarray
@@ -71,6 +72,7 @@ class Score:
     metre_map: np.ndarray
     key_map: np.ndarray
     parts: tuple[Part, ...]
+    goes_on: bool = False
 
     @classmethod
     def build(

@@ -190,5 +190,5 @@ def test_days_of_sound(tmp_path):
         next(load_items(path))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert (caught.value.code, caught.value.fault) == ("E_AUDIO_LIMIT", "is longer than 24 hours")
+    assert (caught.value.code, caught.value.fault) == ("E_LENGTH_LIMIT", "is longer than 24 hours")
     assert peak < 10e6

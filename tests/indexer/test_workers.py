@@ -233,6 +233,13 @@ def test_an_example_comes_with_the_notes_of_its_first_piece_alone(music):
     assert [f.score is None for f in found] == [False, True, True]
 
 
+def test_that_a_recording_goes_on_is_sent_with_its_tune(music):
+    (found,) = results(Request(state(music / "tune00.mid"), frozenset(), to_show=True))
+    for goes_on in (True, False):
+        sent = replace(found, score=replace(found.score, goes_on=goes_on))
+        assert read_frame(io.BytesIO(frame(sent)).read).score.goes_on is goes_on
+
+
 @pytest.mark.parametrize(
     ("field", "value"), [("part", 99), ("part", -1), ("pitch", 200), ("onset", -5), ("duration", -1), ("program", 128)]
 )

@@ -106,6 +106,13 @@ def test_a_recording_is_dropped_found_and_played_from_its_second(page, sounding,
     arrived(page, "nearest first to the harmony of “part”")
     assert texts(page, ".card h3")[0] == "Tune 0"
     assert "kind=score" in page.url
+    assert "The same music as your file part.wav" in example.inner_text()
+    page.wait_for_selector(".mm-example .mm-wave[data-state=drawn]")
+    example.locator("button", has_text="Play").click()  # to be compared by ear
+    page.wait_for_selector(".mm-example [data-on]:has-text('Stop')")
+    page.locator(".card .mm-primary").first.click()
+    page.wait_for_selector(".card .mm-primary[data-on]:has-text('Stop')")
+    page.keyboard.press("Escape")
     page.click("[aria-label='Remove only scores']")
     page.wait_for_selector(".card .mm-wave")
     card = page.locator(".card", has_text="played 0")

@@ -175,6 +175,8 @@ class Uploads:
         """The first piece and how many there are; of a book that takes too long, how many were counted."""
         state, until = hashed(look(str(path))), time.monotonic() + COUNT_SECONDS
         request = Request(state, frozenset({"recording"}), to_show=True, as_melody=as_melody)
+        if not as_melody:  # of which but the first minutes are heard
+            request = replace(request, longest_s=MOST_HEARD_S)
         _, results = next(self._pool.read([request]))
         first: Item | None = None
         heard: _Hearing | None = None
@@ -184,11 +186,9 @@ class Uploads:
                 if isinstance(result, SoundPart):
                     heard = heard or _Hearing(self._embedder())
                     heard.take(result.mel)
-                    if heard.waveform.seconds > MOST_HEARD_S:
-                        raise _too_long()
                     continue
                 if isinstance(result, ItemError):
-                    faults.append(result)
+                    faults.append(_too_long() if result.code == "E_LENGTH_LIMIT" else result)
                 elif isinstance(result.ready, Prepared) and heard is not None:
                     return heard.upload(replace(result.ready, chroma=result.chroma))
                 else:

@@ -153,12 +153,12 @@ def test_hours_cost_no_memory(tmp_path):
         f.truncate(44 + 288_000_000 * 2)
     began = time.perf_counter()
     fault = refusal(tmp_path / "b.wav", recording_seconds=3600)
-    assert (fault.code, "longer than 1 hours" in str(fault)) == ("E_AUDIO_LIMIT", True)
+    assert (fault.code, "longer than 1 hours" in str(fault)) == ("E_LENGTH_LIMIT", True)
     assert time.perf_counter() - began < 1
 
 
 def test_limits(tmp_path):
-    assert refusal(DATA / "tone.wav", recording_seconds=0.25).code == "E_AUDIO_LIMIT"
+    assert refusal(DATA / "tone.wav", recording_seconds=0.25).code == "E_LENGTH_LIMIT"
     assert refusal(DATA / "tone.wav", recording_bytes=1000).code == "E_AUDIO_LIMIT"
 
 

@@ -104,3 +104,21 @@ def test_a_phrase_stands_for_others_that_say_the_same(vocabulary: Vocabulary) ->
 def test_two_times_the_same_is_the_same(vocabulary: Vocabulary) -> None:
     one, other = (vocabulary.nearest(piece("form=jig"), Facets(), "score", 8) for _ in range(2))
     assert one == other
+
+
+def test_a_recording_is_not_described_by_instruments_that_are_not_heard_in_it(vocabulary: Vocabulary) -> None:
+    facets = Facets(instruments=("trumpet",), families=("brass",), sounds=("Trumpet",))
+    vector = piece("instrument=gunshot", "family=sound effects", "drums=yes", "instrument=trumpet", "form=march")
+    tags, phrases, left_out = vocabulary.nearest(vector, facets, "recording", 3)
+    for found in (tags, phrases):
+        assert [tag.statements for tag in found][:2] == [("instrument=trumpet",), ("form=march",)]
+        assert len(found) == 3
+    assert left_out == ()
+    assert vocabulary.nearest(vector, Facets(), "score", 1)[0][0].statements == ("instrument=gunshot",)
+
+
+def test_a_tag_is_worded_once(vocabulary: Vocabulary) -> None:
+    facets = Facets(instruments=("drums",), families=("drums",), has_drums=True, sounds=("Drum kit",))
+    tags, _, _ = vocabulary.nearest(piece("drums=yes", "family=drums", "form=march"), facets, "recording", 50)
+    assert [tag.words for tag in tags][:2] == ["drums", "march"]
+    assert len({tag.words for tag in tags}) == len(tags)

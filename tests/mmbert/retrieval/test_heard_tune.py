@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from mmbert.audio.heard_tune import several_voices
 from mmbert.errors import MmbertError, UsageError
 from mmbert.items import load_items
 from mmbert.retrieval.melody_query import how_read, read_melody
+from mmbert.retrieval.tune_search import read_tune
 from mmbert.symbolic.score import Score
 from mmbert.symbolic.tune_line import tune_line
 from mmbert.types import Item, Recording, Source
@@ -117,6 +119,14 @@ def test_notes_that_were_heard_elsewhere_are_set_in_bars_here():
     notes = free([0.5 * at for at in WALTZ], 0.4)
     asked = read_melody(Item("recording", Source(Path("hum.wav"), "0" * 64), score=notes), "end", metre="3/4")
     assert (asked.heard, asked.metre, asked.end_bar) == (True, (3, 4), 8)
+
+
+def test_that_only_the_first_minutes_were_heard_is_said():
+    notes = free([0.5 * at for at in WALTZ], 0.4)
+    for goes_on in (True, False):
+        item = Item("recording", Source(Path("hum.wav"), "0" * 64), score=replace(notes, goes_on=goes_on))
+        for said in (how_read(read_melody(item, "end")), read_tune(item).notice):
+            assert ("Only the first 10 minutes of the recording were heard." in said) is goes_on
 
 
 def test_several_voices_are_told_from_one():

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmbert.retrieval.tune_find import find
+from mmbert.retrieval.tune_find import Found, as_a_whole, find
 from mmbert.retrieval.tune_index import LONGEST, Tune, TuneIndex
-from mmbert.retrieval.tune_scan import scan
+from mmbert.retrieval.tune_scan import Places, scan
+from mmbert.retrieval.tune_whole import align_whole
 from mmbert.symbolic.tune_line import TUNE_NOTE
 
 
@@ -119,8 +120,8 @@ def test_lengths_tell_pieces_of_the_same_pitches_apart() -> None:
 def test_a_whole_melody_is_found_by_stretches_of_it() -> None:
     found = find(INDEX, Tune(LINES[7]["pitch"].astype(np.int16) - 5, LINES[7]["onset"] * 1.2))
     assert found.piece[0] == 7
-    assert found.right[0] == found.asked
-    assert found.shift[0] == 5
+    assert found.right[0] == 12
+    assert (found.asked, found.shift[0], found.begin[0]) == (60, 5, INDEX.start[7])
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, LONGEST, LONGEST + 1])
@@ -153,3 +154,78 @@ def test_pitches_at_both_ends_of_midi_are_no_trap() -> None:
     line = melody([0, 127, 0, 127, 1, 126, 0, 127], [1] * 8)
     found = find(TuneIndex.of([*LINES[:5], line]), Tune(line["pitch"].astype(np.int16)))
     assert (found.piece[0], found.right[0]) == (5, 8)
+
+
+def whole(asked: Tune, index: TuneIndex = INDEX) -> Found:
+    return as_a_whole(index, asked, find(index, asked))
+
+
+@settings(max_examples=10, deadline=None)
+@given(pieces, st.integers(0, 20), st.integers(LONGEST + 1, 40), keys, tempos)
+def test_a_long_tune_is_counted_placed_and_keyed_as_a_whole(
+    piece: int, start: int, n: int, key: int, tempo: float
+) -> None:
+    found = whole(taken(piece, start, n, key, tempo))
+    begin = INDEX.start[piece] + start
+    assert (found.asked, found.piece[0], found.right[0], found.shift[0]) == (n, piece, n, -key)
+    assert (found.first[0], found.last[0]) == (begin, begin + n - 1)
+    assert 2.0 ** -found.slower[0] == pytest.approx(tempo, rel=1e-3)
+    assert (np.diff(found.score) <= 0).all()
+
+
+def test_each_wrong_missing_and_extra_note_of_a_long_tune_counts_once() -> None:
+    asked = taken(7, 3, 40, 2)
+    assert asked.onset is not None
+    asked.pitch[[5, 21]] += 6
+    asked = Tune(np.delete(asked.pitch, 30), np.delete(asked.onset, 30))
+    found = whole(Tune(np.insert(asked.pitch, 12, 90), np.insert(asked.onset, 12, asked.onset[11:13].mean())))
+    assert (found.asked, found.piece[0], found.right[0]) == (40, 7, 37)
+    assert found.last[0] - found.first[0] == 39
+
+
+def test_what_is_sung_twice_and_written_once_is_right() -> None:
+    once = taken(4, 0, 24)
+    found = whole(Tune(np.concatenate([once.pitch[:12], once.pitch])))
+    assert (found.asked, found.piece[0], found.right[0]) == (36, 4, 36)
+    assert (found.first[0], found.last[0]) == (INDEX.start[4], INDEX.start[4] + 23)
+
+
+def test_who_has_more_of_the_whole_tune_comes_first() -> None:
+    asked = LINES[3][:30]
+    halves = [np.concatenate([LINES[9][:20], asked[15:]]), asked, np.concatenate([asked[:15], LINES[8][:20]])]
+    for line in halves:
+        line["onset"] = np.arange(len(line))
+    found = whole(Tune(asked["pitch"].astype(np.int16)), TuneIndex.of(halves))
+    assert found.piece[0] == 1
+    assert found.right[0] == 30
+    assert (found.right[1:] < 25).all()
+
+
+def test_pieces_behind_the_best_keep_what_was_found_of_their_best_stretch() -> None:
+    found = whole(taken(3, 5, 30))
+    assert len(found) == len(np.unique(found.piece)) > 40
+    assert (found.right[40:] <= 12).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(60, 66), min_size=1, max_size=7), st.lists(st.integers(60, 66), min_size=1, max_size=5))
+def test_the_whole_is_laid_as_cheaply_as_can_be(line: list[int], asked: list[int]) -> None:
+    index = TuneIndex.of([melody(line, [1] * len(line)), melody([63] * 9, [1] * 9)])
+    places = Places(np.array([-len(asked)]), np.zeros(1, np.int16), np.zeros(1, np.int32))
+    assert align_whole(index, np.array(asked), places).cost[0] == cheapest(line, asked)
+
+
+def cheapest(line: list[int], asked: list[int]) -> int:
+    """By recursion, in fifths of a note."""
+
+    def cost(k: int, at: int | None) -> int:
+        if k == len(asked):
+            return 0
+        found = 5 + cost(k + 1, at)
+        for place in range(min(len(line), 2 * len(asked))):
+            away = abs(line[place] - asked[k])
+            passed = 0 if at is None else min(3 * (place - at - 1), 20) if place > at else 20
+            found = min(found, passed + (0 if not away else 4 if away <= 3 else 5) + cost(k + 1, place))
+        return found
+
+    return cost(0, None)

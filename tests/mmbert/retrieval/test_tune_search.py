@@ -168,6 +168,13 @@ def test_ten_thousand_notes_are_answered(library: Library, tmp_path: Path) -> No
     (tmp_path / "long.mid").write_bytes(write_midi(Score.build(notes, 480), {}))
     answer = library.find_tune(tmp_path / "long.mid")
     assert answer.nothing_fits
+    assert answer.notice == "The first 500 of 10,000 notes were looked for."
+
+
+def test_of_a_whole_tune_each_note_counts_once(library: Library) -> None:
+    hit = first(library, notes="L:1/8\nM:6/8\nK:E\n" + "EGB egb|afd e3|cAc BGB|gfa e3|")
+    assert (hit.title, hit.transposed_by, hit.place.start_bar, hit.place.end_bar) == ("The Green Door", 2, 0, 4)
+    assert hit.why.startswith("19 of 20 notes agree from bar 1 on, a whole tone lower; the note lengths agree")
 
 
 def test_a_library_without_melodies_says_what_to_do(folder: Path, tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ export class Shown {
     for (const chip of view.chips) if (chip.words) chip.where.forEach((w) => this.spoken.set(w, chip.words));
     if (view.tune) this.at("question").append(this.chip(`The tune ${this.tuneWords(view.tune)}`, "Remove the tune", { tune: null }));
     if (view.notice) this.at("question").append(el("p", { class: "mm-hint" }, view.notice));
-    if (view.same) this.at("question").append(this.chip(`The same music as “${view.same.title}”`, "Look for something else", { same: null }));
+    if (view.same) this.at("question").append(this.sameAs(view.same));
     if (view.example) this.at("question").append(this.example(view.example));
     this.at("question").append(...chipRow(this.page, view));
   }
@@ -141,13 +141,22 @@ export class Shown {
 
   example(piece) {
     const same = piece.same ? [sameButton(piece, (change) => this.page.ask(change), "mm-button")] : [];
-    const view = pieceView(piece, null, "h3", same);
     const many = piece.pieces > 1 ? el("p", { class: "mm-hint" }, `The first of ${piece.pieces} pieces in this file.`) : null;
     const hint = el("p", { class: "mm-hint" }, "Words in the box above change the direction: slower, in a minor key, with flute.");
-    const remove = el("button", { type: "button", class: "mm-chip-x", "aria-label": "Remove the example", onclick: () => this.page.ask({ like: null, words: this.page.asked.words }) }, "×");
     const lead = piece.dropped ? `Understood from your file ${piece.path}` : "More like";
+    return this.asked(lead, "Remove the example", () => this.page.ask({ like: null, words: this.page.asked.words }), pieceView(piece, null, "h3", same), many, hint);
+  }
+
+  // Shown whole, so that it can be played beside what is found.
+  sameAs(piece) {
+    const lead = piece.dropped ? `The same music as your file ${piece.path}` : "The same music as";
+    return this.asked(lead, "Look for something else", () => this.page.ask({ same: null }), pieceView(piece, null, "h3"));
+  }
+
+  asked(lead, label, onclick, ...shown) {
+    const remove = el("button", { type: "button", class: "mm-chip-x", "aria-label": label, onclick }, "×");
     return el("div", { class: "mm-example" },
-      el("div", { class: "mm-example-top" }, el("span", { class: "mm-lead", dir: "auto" }, lead), remove), view, many, hint);
+      el("div", { class: "mm-example-top" }, el("span", { class: "mm-lead", dir: "auto" }, lead), remove), ...shown);
   }
 
   examples() {
