@@ -118,7 +118,9 @@ def prepare_heard(item: Item, counted: SoundFacts) -> Prepared:
     What is wrong with the recording becomes its ``flaws`` among the metadata. A key or tempo that is not believed in is
     unknown.
     """
-    facets = Facets(duration_s=round(counted.duration_s, 3), loudness_db=counted.loudness_db)
+    says = item.metadata.get
+    facets = Facets(title=says("title"), composer=says("composer"))
+    facets = replace(facets, duration_s=round(counted.duration_s, 3), loudness_db=counted.loudness_db)
     if (key := counted.key) is not None and key.confidence >= KEY_BELIEVED:
         facets = replace(facets, key=key.key, mode=key.mode, key_confidence=round(key.confidence, 3))
     if (tempo := counted.tempo) is not None and tempo.confidence >= TEMPO_BELIEVED:

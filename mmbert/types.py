@@ -76,8 +76,8 @@ class Item:
     Attributes:
         kind: ``score``, ``recording`` or ``text``; exactly the field of that name is set.
         source: File, digest and number within the file; (sha256, number) is the item's key.
-        metadata: Words that the file itself states: ``title``, ``composer``, ``form``, ``description``,
-            ``collection``; absent where it states none. Never guessed from the notes.
+        metadata: Words that the file itself states: ``title``, ``composer`` (of a recording its artist), ``form``,
+            ``description``, ``collection``, ``album``; absent where it states none. Never guessed from the notes.
     """
 
     kind: Kind
@@ -124,7 +124,7 @@ class Facets:
         sounds: What is heard in a recording, the most probable first, by AudioSet's names.
         form: What the file calls itself: ``jig``, ``hymn``, ``waltz`` ...
         title: Title from the file, else from its name.
-        composer: Composer from the file.
+        composer: Composer from the file; of a recording its artist, since both are asked for as "by".
 
     Of a recording, key, mode and tempo are estimates from its sound, instruments and families those that a network
     hears; nothing that needs notes is known.

@@ -23,6 +23,7 @@ SILENCE = 10 ** (-80 / 20)  # peak below which nothing was recorded
 _BLOCK_FRAMES = 1 << 16
 _RATES = (1_000, 192_000)  # Hz; nobody hears more
 _LEAST_BYTES_A_SECOND = 500  # no coding of music takes less
+_STATED = {"title": "title", "composer": "artist", "album": "album"}  # metadata of an item, and libsndfile's name
 _CANCELLED = 1e-4  # share of a channel's power below which the mean of all holds nothing of it
 
 
@@ -63,10 +64,10 @@ def read(file: File) -> Iterator[Item]:
     if file.size > file.limits.recording_bytes:
         raise file.refuse(f"is larger than {file.limits.recording_bytes >> 20} MiB", "Cut it", "E_AUDIO_LIMIT")
     with _Decoder(file) as decoder:
-        title = decoder.title
+        metadata = decoder.metadata
         next(iter(decoder), None)  # what cannot be decoded at all is refused here
     recording = Recording(decoder.sample_rate, lambda: _Decoder(file))
-    yield Item("recording", file.source(), {"title": title} if title else {}, recording=recording)
+    yield Item("recording", file.source(), metadata, recording=recording)
 
 
 class _Decoder:
@@ -91,7 +92,9 @@ class _Decoder:
         except self._damage as e:
             raise self._refused(e) from None
         self.sample_rate = int(self._sound.samplerate)
-        self.title = clean(self._sound.copy_metadata().get("title", "").rstrip("\0"))
+        stated = self._sound.copy_metadata()
+        words = {ours: clean(stated.get(theirs, "")) for ours, theirs in _STATED.items()}
+        self.metadata = {name: text for name, text in words.items() if text}
         try:
             self._check()
         except BaseException:

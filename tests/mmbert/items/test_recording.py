@@ -48,6 +48,16 @@ def test_a_tone():
     assert (heard(recording)[0] == samples).all()  # as often as one likes
 
 
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
+def test_what_a_file_says_of_itself(tmp_path, suffix):
+    with soundfile.SoundFile(tmp_path / f"a{suffix}", "w", 24_000, 1) as f:
+        f.title, f.artist, f.album, f.comment = "Salt\tRoad", "Mary  Brown ", "B" * 600, "unsaid"
+        f.write(0.5 * np.sin(np.arange(24_000) / 8))
+    stated = next(load_items(tmp_path / f"a{suffix}")).metadata
+    assert stated == {"title": "Salt Road", "composer": "Mary Brown", "album": "B" * len(stated["album"])}
+    assert 250 <= len(stated["album"]) <= 500
+
+
 @pytest.mark.parametrize(("suffix", "kind"), [(".flac", "FLAC"), (".ogg", "OGG"), (".mp3", "MP3"), (".aiff", "AIFF")])
 def test_other_formats_by_content(tmp_path, suffix, kind):
     samples = np.stack([np.sin(np.arange(24_000) / 8), np.zeros(24_000)], 1)
