@@ -43,10 +43,11 @@ class Sound(Protocol):
     """One run through a recording, from its beginning to its end.
 
     Attributes:
-        truncated: Why it ended before the file said so; empty where it did not. Known at the end.
+        flaw: What is wrong with the file, in words, such as where it breaks off; empty where nothing is. Known at the
+            end.
     """
 
-    truncated: str
+    flaw: str
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """float32 [n] of each block: mono, in [-1, 1].

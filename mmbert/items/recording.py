@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmbert.errors import ItemError, MissingExtraError
+from mmbert.items.sound_ends import Part, ogg_ends, wav_data
 from mmbert.items.text import clean
 from mmbert.types import Item, Recording
 
@@ -22,6 +23,7 @@ NOT = ("E_NOT_AUDIO", "holds no sound in a format that is read", "Convert it to 
 SILENCE = 10 ** (-80 / 20)  # peak below which nothing was recorded
 _BLOCK_FRAMES = 1 << 16
 _RATES = (1_000, 192_000)  # Hz; nobody hears more
+_LEFT_S = 1  # of sound that lies unread before it is told: less may be a tag
 _LEAST_BYTES_A_SECOND = 500  # no coding of music takes less
 _STATED = {"title": "title", "composer": "artist", "album": "album"}  # metadata of an item, and libsndfile's name
 _CANCELLED = 1e-4  # share of a channel's power below which the mean of all holds nothing of it
@@ -85,12 +87,23 @@ class _Decoder:
             import soundfile
         except ImportError:
             raise MissingExtraError.of("soundfile", "audio") from None
-        self._file, self.truncated = file, ""
+        self._file, self.flaw, self._broken = file, "", False
         self._damage: type[Exception] = soundfile.LibsndfileError
+        self._wav = wav = wav_data(file.path, file.size)
+        self._part: Part | None = None
+        if wav and wav.behind:  # which libsndfile would stumble over
+            if wav.length:
+                self._part = Part(file.path, 0, file.size - wav.behind)
+            else:  # whoever recorded it never came to write its length
+                length = min(wav.room, 0xFFFF_FFFF).to_bytes(4, wav.order)
+                self._part = Part(file.path, 0, file.size, (wav.length_at, length))
         try:
-            self._sound = read_in_order(soundfile.SoundFile(os.fsencode(file.path)))
-        except self._damage as e:
-            raise self._refused(e) from None
+            self._sound = read_in_order(soundfile.SoundFile(self._part or os.fsencode(file.path)))
+        except self._damage:
+            if self._part is not None:
+                self._part.close()
+            hint = "Convert it to WAV or FLAC, if a player plays it"
+            raise file.refuse("is damaged, or of a kind that is not read", hint, NOT[0]) from None
         self.sample_rate = int(self._sound.samplerate)
         stated = self._sound.copy_metadata()
         words = {ours: clean(stated.get(theirs, "")) for ours, theirs in _STATED.items()}
@@ -98,14 +111,19 @@ class _Decoder:
         try:
             self._check()
         except BaseException:
-            self._sound.close()
+            self._close()
             raise
 
     def __enter__(self) -> _Decoder:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
         self._sound.close()
+        if self._part is not None:  # soundfile leaves a file that it was given open
+            self._part.close()
 
     def _check(self) -> None:
         """Refuse what a header claims and cannot be, and what is not decoded in vain."""
@@ -126,7 +144,7 @@ class _Decoder:
         Raises:
             ItemError: E_AUDIO_DAMAGED, E_AUDIO_LIMIT, E_AUDIO_NAN, E_SILENT, E_EMPTY.
         """
-        with self._sound:
+        with self:
             total, low, high = 0, np.inf, -np.inf
             for block in self._blocks():
                 mono = _mono(block)
@@ -142,11 +160,11 @@ class _Decoder:
     def _blocks(self) -> Iterator[np.ndarray]:
         """float32 [n, channels]; what comes before damage is given."""
         total, buffer = 0, np.empty((_BLOCK_FRAMES, self._sound.channels), np.float32)
-        while not self.truncated:
+        while not self._broken:
             try:
                 read = len(self._sound.read(out=buffer))
-            except self._damage as e:
-                read, self.truncated = min(max(self._sound.tell() - total, 0), len(buffer)), clean(str(e), 120)
+            except self._damage:
+                read, self._broken = min(max(self._sound.tell() - total, 0), len(buffer)), True
             if not read:
                 return
             total += read
@@ -154,15 +172,33 @@ class _Decoder:
 
     def _check_end(self, total: int, swing: float) -> None:
         file = self._file
-        if not total and self.truncated:
-            fault = f"breaks off before its first sound ({self.truncated})"
-            raise file.refuse(fault, "Is it damaged?", "E_AUDIO_DAMAGED")
+        if not total and self._broken:
+            raise file.refuse("breaks off before its first sound", "Is it damaged?", "E_AUDIO_DAMAGED")
         if not total:
             raise file.refuse("No sound", "Was a download or copy cut off?", "E_EMPTY")
         if swing < 2 * SILENCE:  # a constant is as silent as nothing
             raise file.refuse("is silent", "Was the right channel recorded?", "E_SILENT")
-        if not self.truncated and (total < self._sound.frames or _cut_off(file)):
-            self.truncated = "the file is shorter than it says"
+        self.flaw = self._flaw(total)
+
+    def _flaw(self, total: int) -> str:
+        """What the end of the sound, after so many frames, says of the file; empty where it is as it should be."""
+        file, wav, ogg = self._file, self._wav, self._file.head[:4] == b"OggS"
+        missing = (self._sound.frames - total) / self.sample_rate
+        behind = wav.behind * total / max(wav.length, 1) / self.sample_rate if wav else 0.0
+        why = ""
+        if self._broken:
+            why = "what follows is damaged or missing"
+        elif wav and wav.behind and not wav.length:
+            why = "its length was never written"
+        elif behind >= _LEFT_S:
+            why = f"{_clock(behind)} more lie unread behind the end that it states"
+        elif ogg and not ogg_ends(file.path, file.size):
+            why = "its last page is missing"
+        elif ogg and missing > 0:
+            return f"is damaged: {max(missing, 0.1):.1f} seconds of it are missing"
+        elif missing > 0 or (wav and wav.length > wav.room):
+            why = "the file is shorter than it says"
+        return f"breaks off at {_clock(total / self.sample_rate)} ({why})" if why else ""
 
     @property
     def _most(self) -> int:
@@ -171,10 +207,6 @@ class _Decoder:
     def _too_long(self) -> ItemError:
         hours = self._file.limits.recording_seconds / 3600
         return self._file.refuse(f"is longer than {hours:.3g} hours", "Cut it", "E_AUDIO_LIMIT")
-
-    def _refused(self, error: Exception) -> ItemError:
-        hint = "Is it damaged? Else convert it to WAV or FLAC"
-        return self._file.refuse(f"cannot be decoded ({clean(str(error), 120)})", hint, NOT[0])
 
 
 def read_in_order(sound: SoundFile) -> SoundFile:
@@ -198,14 +230,5 @@ def _mono(block: np.ndarray) -> np.ndarray:
     return block[:, int(power.argmax())].copy() if cancelled else mean
 
 
-def _cut_off(file: File) -> bool:
-    """Whether a RIFF header promises more bytes than there are (0xFFFFFFFF of a stream included)."""
-    if file.head[:4] != b"RIFF":
-        return False
-    at = 12
-    while at + 8 <= len(file.head):
-        kind, size = file.head[at : at + 4], int.from_bytes(file.head[at + 4 : at + 8], "little")
-        if kind == b"data":
-            return at + 8 + size > file.size
-        at += 8 + size + size % 2
-    return False
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

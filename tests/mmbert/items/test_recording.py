@@ -27,9 +27,9 @@ def refusal(path: Path, **limits) -> ItemError:
 
 
 def heard(recording: Recording) -> tuple[np.ndarray, str]:
-    """All samples, and why they broke off."""
+    """All samples, and what is wrong with their file."""
     sound = recording.sound()
-    return np.concatenate(list(sound)), sound.truncated
+    return np.concatenate(list(sound)), sound.flaw
 
 
 def put(folder: Path, name: str, data: bytes) -> Path:
@@ -109,7 +109,7 @@ def test_a_header_that_claims_4_gb(tmp_path, claimed):
     samples, truncated = heard(next(load_items(put(tmp_path, "a.wav", data))).recording)
     assert tracemalloc.get_traced_memory()[1] < 50e6
     tracemalloc.stop()
-    assert truncated == "the file is shorter than it says"
+    assert truncated == "breaks off at 0:00 (the file is shorter than it says)"
     assert len(samples) == 4000
 
 
@@ -135,11 +135,63 @@ def test_what_was_cut_off_is_read_to_the_cut(tmp_path):
     soundfile.write(tmp_path / "a.flac", sound, 44_100)
     data = (tmp_path / "a.flac").read_bytes()
     samples, truncated = heard(next(load_items(put(tmp_path, "b.flac", data[: len(data) // 2]))).recording)
-    assert truncated
+    assert truncated == "breaks off at 0:02 (what follows is damaged or missing)"
     assert 90_000 < len(samples) < 110_000
     np.testing.assert_allclose(samples, sound[: len(samples)], atol=1e-3)
     fault = refusal(put(tmp_path, "c.flac", data[:200]))
     assert (fault.code, "first sound" in str(fault)) == ("E_AUDIO_DAMAGED", True)
+
+
+NOISE = np.random.default_rng(0).normal(size=8 * 8000).clip(-3, 3) / 4
+
+
+@pytest.fixture
+def wav(tmp_path) -> bytes:
+    """Eight seconds, mono, 16 bits; its data chunk is the last."""
+    soundfile.write(tmp_path / "a.wav", NOISE, 8000, subtype="PCM_16")
+    return (tmp_path / "a.wav").read_bytes()
+
+
+def stating(wav: bytes, length: int, behind: bytes = b"") -> bytes:
+    at = wav.index(b"data") + 4
+    return wav[:at] + struct.pack("<I", length) + wav[at + 4 :] + behind
+
+
+@pytest.mark.parametrize("riff", [0, 36, 8 * 16_000 + 36])
+def test_a_wav_whose_length_was_never_written_is_read_to_its_end(tmp_path, wav, riff):
+    data = wav[:4] + struct.pack("<I", riff) + stating(wav, 0)[8:]
+    samples, flaw = heard(next(load_items(put(tmp_path, "a.wav", data))).recording)
+    np.testing.assert_allclose(samples, NOISE, atol=1e-4)
+    assert flaw == "breaks off at 0:08 (its length was never written)"
+
+
+def test_sound_behind_the_stated_end_is_told_and_tags_are_not(tmp_path, wav):
+    samples, flaw = heard(next(load_items(put(tmp_path, "a.wav", stating(wav, 2 * 16_000)))).recording)
+    assert len(samples) == 2 * 8000
+    assert flaw == "breaks off at 0:02 (0:06 more lie unread behind the end that it states)"
+    _, flaw = heard(next(load_items(put(tmp_path, "b.wav", wav + wav))).recording)
+    assert "0:08 more lie unread" in flaw
+    picture = b"id3 " + struct.pack("<I", 40_000) + bytes(40_000)
+    tags = b"LIST" + struct.pack("<I", 4) + b"INFO" + picture
+    assert heard(next(load_items(put(tmp_path, "c.wav", wav + tags))).recording)[1] == ""
+    odd = stating(wav, 8 * 16_000 - 1)[:-1] + tags  # and no byte that makes it even
+    assert heard(next(load_items(put(tmp_path, "odd.wav", odd))).recording)[1] == ""
+    assert refusal(put(tmp_path, "d.wav", stating(wav, 0)[: wav.index(b"data") + 8] + tags)).code == "E_EMPTY"
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_an_ogg_that_was_cut_off_or_damaged_says_so(tmp_path, subtype):
+    soundfile.write(tmp_path / "a.ogg", NOISE, 8000, format="OGG", subtype=subtype)
+    data = (tmp_path / "a.ogg").read_bytes()
+    assert heard(next(load_items(tmp_path / "a.ogg")).recording)[1] == ""
+    for name, cut in (("b.ogg", len(data) * 2 // 3), ("c.ogg", len(data) - 1)):
+        _, flaw = heard(next(load_items(put(tmp_path, name, data[:cut]))).recording)
+        assert "breaks off at 0:0" in flaw
+        assert "last page is missing" in flaw
+    middle = len(data) // 2
+    hole = data[:middle] + bytes(100) + data[middle + 100 :]
+    _, flaw = heard(next(load_items(put(tmp_path, "d.ogg", hole))).recording)
+    assert flaw.startswith("is damaged: ")
 
 
 def test_names_of_any_bytes(tmp_path):
