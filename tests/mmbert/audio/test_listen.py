@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmbert.audio.listen import MOST_FRAMES, PART_S, Listener, count
+from mmbert.audio.listen import MOST_FRAMES, PART_S, Listener, SoundFacts, count
 from mmbert.audio.mel import FRAMES_A_SECOND
+from mmbert.audio.tempo import TempoEstimate
 from mmbert.errors import ItemError
 from mmbert.items import load_items
 from mmbert.prepare import prepare_heard
+from mmbert.symbolic.keys import KeyEstimate
 from mmbert.types import Item, Recording, Source
 
 pytest.importorskip("soxr")
@@ -65,6 +67,18 @@ def test_flaws_are_told():
     assert prepared.item.metadata == {"title": "A", "flaws": clipped.flaws[0]}
     assert prepared.facets.duration_s == pytest.approx(2)
     assert [(p.start_s, p.end_s) for p in prepared.places] == [(0, pytest.approx(2))]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "known"), [(0.2, set()), (7.9, set()), (8, {"key"}), (11.9, {"key"}), (12, {"key", "tempo_bpm"})]
+)
+def test_a_snippet_has_no_key_and_no_tempo(seconds, known):
+    sure = SoundFacts(seconds, -12.0, np.zeros((0, 12), np.uint8), KeyEstimate(0, "major", 1), TempoEstimate(90, 1), ())
+    item = Item("recording", Source(Path("a.wav"), "0" * 64), recording=tone(1))
+    facets = prepare_heard(item, sure).facets.known()
+    assert {"key", "tempo_bpm"} & set(facets) == known
+    assert len({"key", "mode", "key_confidence"} & set(facets)) in (0, 3)
+    assert len({"tempo_bpm", "tempo_confidence"} & set(facets)) in (0, 2)
 
 
 def test_silence_between_does_not_count():
