@@ -285,6 +285,7 @@ class Description:
         tags: The nearest statements, by ``z``. What the facets speak against is not among them.
         phrases: The nearest wordings, by ``z``, one for the same statements.
         left_out: Statements that would have been among the tags, had the facets not spoken against them.
+        flaws: What is wrong with a recording; empty where nothing is.
     """
 
     id: str
@@ -296,6 +297,7 @@ class Description:
     tags: tuple[Tag, ...]
     phrases: tuple[Tag, ...]
     left_out: tuple[str, ...] = ()
+    flaws: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """All fields under their names."""
