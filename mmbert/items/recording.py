@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmbert.errors import ItemError, MissingExtraError
+from mmbert.items.mp3_runs import mp3_runs
 from mmbert.items.sound_ends import Part, ogg_ends, wav_data
 from mmbert.items.text import clean
 from mmbert.types import Item, Recording
@@ -87,11 +89,14 @@ class _Decoder:
             import soundfile
         except ImportError:
             raise MissingExtraError.of("soundfile", "audio") from None
-        self._file, self.flaw, self._broken = file, "", False
+        self._file, self.flaw, self._broken, self._short = file, "", False, False
         self._damage: type[Exception] = soundfile.LibsndfileError
         self._wav = wav = wav_data(file.path, file.size)
+        self._runs = mp3_runs(file.path) if _is_mp3(file.head) else []
         self._part: Part | None = None
-        if wav and wav.behind:  # which libsndfile would stumble over
+        if len(self._runs) > 1:  # each is decoded by itself
+            self._part = Part(file.path, 0, self._runs[0].end)
+        elif wav and wav.behind:  # which libsndfile would stumble over
             if wav.length:
                 self._part = Part(file.path, 0, file.size - wav.behind)
             else:  # whoever recorded it never came to write its length
@@ -158,17 +163,35 @@ class _Decoder:
             self._check_end(total, high - low)
 
     def _blocks(self) -> Iterator[np.ndarray]:
+        """float32 [n, channels] of all that can be read."""
+        import soundfile
+
+        yield from self._read(self._sound)
+        for run in self._runs[1:]:
+            with closing(Part(self._file.path, run.begin, run.end)) as part:
+                try:
+                    sound = soundfile.SoundFile(part)
+                except self._damage:
+                    return
+                with sound:
+                    if int(sound.samplerate) != self.sample_rate:
+                        return
+                    yield from self._read(read_in_order(sound))
+
+    def _read(self, sound: SoundFile) -> Iterator[np.ndarray]:
         """float32 [n, channels]; what comes before damage is given."""
-        total, buffer = 0, np.empty((_BLOCK_FRAMES, self._sound.channels), np.float32)
+        total, buffer = 0, np.empty((_BLOCK_FRAMES, sound.channels), np.float32)
+        self._broken = False
         while not self._broken:
             try:
-                read = len(self._sound.read(out=buffer))
+                read = len(sound.read(out=buffer))
             except self._damage:
-                read, self._broken = min(max(self._sound.tell() - total, 0), len(buffer)), True
+                read, self._broken = min(max(sound.tell() - total, 0), len(buffer)), True
             if not read:
-                return
+                break
             total += read
             yield buffer[:read]
+        self._short = total < sound.frames
 
     def _check_end(self, total: int, swing: float) -> None:
         file = self._file
@@ -183,9 +206,9 @@ class _Decoder:
     def _flaw(self, total: int) -> str:
         """What the end of the sound, after so many frames, says of the file; empty where it is as it should be."""
         file, wav, ogg = self._file, self._wav, self._file.head[:4] == b"OggS"
-        missing = (self._sound.frames - total) / self.sample_rate
-        behind = wav.behind * total / max(wav.length, 1) / self.sample_rate if wav else 0.0
-        why = ""
+        seconds, why = total / self.sample_rate, ""
+        behind = wav.behind * seconds / max(wav.length, 1) if wav else sum(run.seconds for run in self._runs) - seconds
+        holes = [i for i, run in enumerate(self._runs) if run.damaged]
         if self._broken:
             why = "what follows is damaged or missing"
         elif wav and wav.behind and not wav.length:
@@ -194,11 +217,16 @@ class _Decoder:
             why = f"{_clock(behind)} more lie unread behind the end that it states"
         elif ogg and not ogg_ends(file.path, file.size):
             why = "its last page is missing"
-        elif ogg and missing > 0:
+        elif ogg and self._short:
+            missing = self._sound.frames / self.sample_rate - seconds
             return f"is damaged: {max(missing, 0.1):.1f} seconds of it are missing"
-        elif missing > 0 or (wav and wav.length > wav.room):
+        elif holes:
+            places = "a place" if len(holes) == 1 else f"{len(holes)} places, first"
+            first = _clock(sum(run.seconds for run in self._runs[: holes[0]]))
+            return f"is damaged in {places} at {first}: what lay there is missing"
+        elif self._short or (wav and wav.length > wav.room):
             why = "the file is shorter than it says"
-        return f"breaks off at {_clock(total / self.sample_rate)} ({why})" if why else ""
+        return f"breaks off at {_clock(seconds)} ({why})" if why else ""
 
     @property
     def _most(self) -> int:

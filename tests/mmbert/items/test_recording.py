@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 import time
 import tracemalloc
@@ -177,6 +178,47 @@ def test_sound_behind_the_stated_end_is_told_and_tags_are_not(tmp_path, wav):
     odd = stating(wav, 8 * 16_000 - 1)[:-1] + tags  # and no byte that makes it even
     assert heard(next(load_items(put(tmp_path, "odd.wav", odd))).recording)[1] == ""
     assert refusal(put(tmp_path, "d.wav", stating(wav, 0)[: wav.index(b"data") + 8] + tags)).code == "E_EMPTY"
+
+
+@pytest.fixture(scope="module")
+def mp3s(tmp_path_factory) -> tuple[bytes, bytes]:
+    """Two MP3s of eight seconds at 24 kHz; the encoder says how long the first is, not of the second."""
+    folder = tmp_path_factory.mktemp("mp3")
+    loud = np.random.default_rng(1).normal(size=8 * 24_000) * np.sin(np.arange(8 * 24_000) / 9000) / 5
+    soundfile.write(folder / "a.mp3", loud, 24_000)
+    how = {"format": "MP3", "compression_level": 0.8, "bitrate_mode": "CONSTANT"}
+    with soundfile.SoundFile(folder / "b.mp3", "w", 24_000, 1, **how) as f:
+        f.write(loud)
+    return (folder / "a.mp3").read_bytes(), (folder / "b.mp3").read_bytes()
+
+
+def test_what_lies_behind_damage_in_an_mp3_is_read(tmp_path, mp3s):
+    whole, flaw = heard(next(load_items(put(tmp_path, "a.mp3", mp3s[0]))).recording)
+    assert (len(whole), flaw) == (8 * 24_000, "")
+    noise = np.random.default_rng(2).integers(0, 256, 3000, np.uint8).tobytes()
+    for name, noises in (("b.mp3", noise), ("c.mp3", bytes(3000))):
+        middle = len(mp3s[0]) // 2
+        data = mp3s[0][:middle] + noises + mp3s[0][middle + 3000 :]
+        samples, flaw = heard(next(load_items(put(tmp_path, name, data))).recording)
+        assert 7 * 24_000 < len(samples) < 8 * 24_000
+        assert re.fullmatch(r"is damaged in a place at 0:0[34]: what lay there is missing", flaw)
+        np.testing.assert_allclose(samples[:36_000], whole[:36_000], atol=1e-6)
+        end = samples[-24_000:-12_000]
+        same = np.correlate(whole[-30_000:], end, "valid").max() / np.square(end).sum()
+        assert same == pytest.approx(1, abs=0.01)
+    _, flaw = heard(next(load_items(put(tmp_path, "d.mp3", mp3s[0][: len(mp3s[0]) // 2]))).recording)
+    assert "the file is shorter than it says" in flaw
+
+
+def test_joined_mp3s_are_read_as_one(tmp_path, mp3s):
+    first, second = mp3s
+    tagged = first + b"TAG" + bytes(125)
+    for name, data in (("a.mp3", first + first), ("b.mp3", tagged + first), ("c.mp3", second + first)):
+        samples, flaw = heard(next(load_items(put(tmp_path, name, data))).recording)
+        assert len(samples) == pytest.approx(16 * 24_000, abs=2400)
+        assert flaw == ""
+    samples, flaw = heard(next(load_items(put(tmp_path, "d.mp3", first + second))).recording)
+    assert (len(samples), "0:08 more lie unread" in flaw) == (8 * 24_000, True)
 
 
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
