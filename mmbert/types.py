@@ -45,9 +45,11 @@ class Sound(Protocol):
     Attributes:
         flaw: What is wrong with the file, in words, such as where it breaks off; empty where nothing is. Known at the
             end.
+        clipped: Samples given so far at which some channel is as loud as a file can hold.
     """
 
     flaw: str
+    clipped: int
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """float32 [n] of each block: mono, in [-1, 1].

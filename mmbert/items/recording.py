@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SUFFIXES: tuple[str, ...] = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".m4a")
 NOT = ("E_NOT_AUDIO", "holds no sound in a format that is read", "Convert it to WAV or FLAC")
 SILENCE = 10 ** (-80 / 20)  # peak below which nothing was recorded
+CLIPPED = 0.9999  # as loud as a file can hold
 _BLOCK_FRAMES = 1 << 16
 _RATES = (1_000, 192_000)  # Hz; nobody hears more
 _LEFT_S = 1  # of sound that lies unread before it is told: less may be a tag
@@ -89,6 +90,7 @@ class _Decoder:
             import soundfile
         except ImportError:
             raise MissingExtraError.of("soundfile", "audio") from None
+        self.clipped = 0
         self._file, self.flaw, self._broken, self._short = file, "", False, False
         self._damage: type[Exception] = soundfile.LibsndfileError
         self._wav = wav = wav_data(file.path, file.size)
@@ -157,6 +159,7 @@ class _Decoder:
                     raise self._file.refuse("has samples that are no numbers", "Export it again", "E_AUDIO_NAN")
                 if (total := total + len(mono)) > self._most:
                     raise self._too_long()
+                self.clipped += int((np.abs(block) >= CLIPPED).any(axis=1).sum())  # the mean would hide one channel
                 mono = np.clip(mono, -1.0, 1.0)
                 low, high = min(low, float(mono.min())), max(high, float(mono.max()))
                 yield mono

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,12 +25,15 @@ class Tone:
     """So many seconds of a tone, in blocks."""
 
     def __init__(self, seconds: float, rate: int, loud: float, flaw: str = "") -> None:
+        self.clipped = 0
         self.flaw, self._n, self._rate, self._loud = flaw, round(seconds * rate), rate, loud
 
     def __iter__(self) -> Iterator[np.ndarray]:
         for begin in range(0, self._n, 10_000):
             t = np.arange(begin, min(begin + 10_000, self._n)) / self._rate
-            yield (self._loud * np.sin(2 * np.pi * 440 * t)).astype(np.float32).clip(-1, 1)
+            block = (self._loud * np.sin(2 * np.pi * 440 * t)).astype(np.float32).clip(-1, 1)
+            self.clipped += int((np.abs(block) == 1).sum())
+            yield block
 
 
 def tone(seconds: float, rate: int = 16_000, loud: float = 0.5, flaw: str = "") -> Recording:
@@ -79,6 +83,17 @@ def test_a_snippet_has_no_key_and_no_tempo(seconds, known):
     assert {"key", "tempo_bpm"} & set(facets) == known
     assert len({"key", "mode", "key_confidence"} & set(facets)) in (0, 3)
     assert len({"tempo_bpm", "tempo_confidence"} & set(facets)) in (0, 2)
+
+
+def test_one_clipped_channel_is_told(tmp_path):
+    soundfile = pytest.importorskip("soundfile")
+    t = np.arange(16_000) / 8000
+    loud, soft = np.clip(2 * np.sin(1000 * t), -1, 1), 0.2 * np.sin(700 * t)
+    soundfile.write(tmp_path / "a.wav", np.stack([soft, loud], 1), 8000)
+    soundfile.write(tmp_path / "b.wav", np.stack([soft, loud / 2], 1), 8000)
+    (flaw,) = count(next(load_items(tmp_path / "a.wav")).recording).flaws
+    assert re.fullmatch(r"is clipped in 6\d % of its samples", flaw)
+    assert count(next(load_items(tmp_path / "b.wav")).recording).flaws == ()
 
 
 def test_silence_between_does_not_count():
