@@ -13,7 +13,7 @@ _RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 
 _FIRST = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)  # kbit/s of MPEG-1
 _OTHER = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _LEAST = 8  # frames of a run: what follows each other so often is no accident
-_RUNS = 100  # that are looked for; nobody listens to a file in more pieces
+RUNS = 100  # that are looked for; nobody listens to a file in more pieces
 _TRIES = 1 << 17  # places where a run might begin that are tried
 _BLOCK = 1 << 16
 _TAGS = (b"TAG", b"ID3", b"APE")
@@ -41,7 +41,7 @@ def mp3_runs(path: Path) -> list[Run]:
     runs: list[Run] = []
     tries, at = _TRIES, 0
     with path.open("rb", buffering=_BLOCK) as f:
-        while tries and len(runs) < _RUNS and (begin := _next(f, at)) is not None:
+        while tries and len(runs) < RUNS and (begin := _next(f, at)) is not None:
             end, frames, seconds = _follow(f, begin)
             if frames >= _LEAST:
                 f.seek(runs[-1].end if runs else begin)
@@ -51,6 +51,19 @@ def mp3_runs(path: Path) -> list[Run]:
             else:
                 tries, at = tries - 1, begin + 1
     return runs
+
+
+def rest(path: Path, run: Run, seconds: float) -> Run:
+    """The frames of a run that begin after so many seconds of it."""
+    at, passed = run.begin, 0.0
+    with path.open("rb", buffering=_BLOCK) as f:
+        while at < run.end and passed <= seconds:
+            f.seek(at)
+            length, lasts = _frame(f.read(4))
+            if not length:  # the file has changed
+                break
+            at, passed = at + length, passed + lasts
+    return Run(at, run.end, run.seconds - passed, damaged=False)
 
 
 def _next(f: BinaryIO, at: int) -> int | None:

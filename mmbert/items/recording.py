@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmbert.errors import ItemError, MissingExtraError
-from mmbert.items.mp3_runs import mp3_runs
+from mmbert.items.mp3_runs import RUNS, mp3_runs, rest
 from mmbert.items.sound_ends import Part, ogg_ends, wav_data
 from mmbert.items.text import clean
 from mmbert.types import Item, Recording
@@ -27,6 +27,7 @@ CLIPPED = 0.9999  # as loud as a file can hold
 _BLOCK_FRAMES = 1 << 16
 _RATES = (1_000, 192_000)  # Hz; nobody hears more
 _LEFT_S = 1  # of sound that lies unread before it is told: less may be a tag
+_PADDED_S = 0.25  # that an MP3 may be longer than its sound: what its encoder put before and behind
 _LEAST_BYTES_A_SECOND = 500  # no coding of music takes less
 _STATED = {"title": "title", "composer": "artist", "album": "album"}  # metadata of an item, and libsndfile's name
 _CANCELLED = 1e-4  # share of a channel's power below which the mean of all holds nothing of it
@@ -90,7 +91,7 @@ class _Decoder:
             import soundfile
         except ImportError:
             raise MissingExtraError.of("soundfile", "audio") from None
-        self.clipped = 0
+        self.clipped, self._holes = 0, list[float]()  # seconds at which something is missing
         self._file, self.flaw, self._broken, self._short = file, "", False, False
         self._damage: type[Exception] = soundfile.LibsndfileError
         self._wav = wav = wav_data(file.path, file.size)
@@ -167,10 +168,27 @@ class _Decoder:
 
     def _blocks(self) -> Iterator[np.ndarray]:
         """float32 [n, channels] of all that can be read."""
+        read = yield from self._read(self._sound)
+        if self._runs:
+            yield from self._further(read)
+
+    def _further(self, read: int) -> Iterator[np.ndarray]:
+        """float32 [n, channels] of what the decoder left of an MP3 after so many frames: it stops at damage, and where
+        a file states that it ends, though another was joined to it."""
         import soundfile
 
-        yield from self._read(self._sound)
-        for run in self._runs[1:]:
+        waiting, seconds = list(self._runs), 0.0
+        for _ in range(RUNS):
+            run, heard = waiting.pop(0), read / self.sample_rate
+            seconds += heard
+            left = run.seconds - heard >= _PADDED_S
+            if left:
+                waiting.insert(0, rest(self._file.path, run, heard))
+            if not waiting:
+                return
+            run = waiting[0]
+            if run.damaged or (left and self._short):
+                self._holes.append(seconds)
             with closing(Part(self._file.path, run.begin, run.end)) as part:
                 try:
                     sound = soundfile.SoundFile(part)
@@ -179,10 +197,10 @@ class _Decoder:
                 with sound:
                     if int(sound.samplerate) != self.sample_rate:
                         return
-                    yield from self._read(read_in_order(sound))
+                    read = yield from self._read(read_in_order(sound))
 
-    def _read(self, sound: SoundFile) -> Iterator[np.ndarray]:
-        """float32 [n, channels]; what comes before damage is given."""
+    def _read(self, sound: SoundFile) -> Generator[np.ndarray, None, int]:
+        """float32 [n, channels], and their number; what comes before damage is given."""
         total, buffer = 0, np.empty((_BLOCK_FRAMES, sound.channels), np.float32)
         self._broken = False
         while not self._broken:
@@ -195,6 +213,7 @@ class _Decoder:
             total += read
             yield buffer[:read]
         self._short = total < sound.frames
+        return total
 
     def _check_end(self, total: int, swing: float) -> None:
         file = self._file
@@ -211,7 +230,9 @@ class _Decoder:
         file, wav, ogg = self._file, self._wav, self._file.head[:4] == b"OggS"
         seconds, why = total / self.sample_rate, ""
         behind = wav.behind * seconds / max(wav.length, 1) if wav else sum(run.seconds for run in self._runs) - seconds
-        holes = [i for i, run in enumerate(self._runs) if run.damaged]
+        if self._holes:
+            places = "a place" if len(self._holes) == 1 else f"{len(self._holes)} places, first"
+            return f"is damaged in {places} at {_clock(self._holes[0])}: what lay there is missing"
         if self._broken:
             why = "what follows is damaged or missing"
         elif wav and wav.behind and not wav.length:
@@ -223,10 +244,6 @@ class _Decoder:
         elif ogg and self._short:
             missing = self._sound.frames / self.sample_rate - seconds
             return f"is damaged: {max(missing, 0.1):.1f} seconds of it are missing"
-        elif holes:
-            places = "a place" if len(holes) == 1 else f"{len(holes)} places, first"
-            first = _clock(sum(run.seconds for run in self._runs[: holes[0]]))
-            return f"is damaged in {places} at {first}: what lay there is missing"
         elif self._short or (wav and wav.length > wav.room):
             why = "the file is shorter than it says"
         return f"breaks off at {_clock(seconds)} ({why})" if why else ""
