@@ -27,6 +27,7 @@ CLIPPED = 0.9999  # as loud as a file can hold
 _BLOCK_FRAMES = 1 << 16
 _RATES = (1_000, 192_000)  # Hz; nobody hears more
 _LEFT_S = 1  # of sound that lies unread before it is told: less may be a tag
+_ROUNDED_S = 0.1  # by which lengths of what is compressed are wrong in whole files: they are estimates
 _PADDED_S = 0.25  # that an MP3 may be longer than its sound: what its encoder put before and behind
 _LEAST_BYTES_A_SECOND = 500  # no coding of music takes less
 _STATED = {"title": "title", "composer": "artist", "album": "album"}  # metadata of an item, and libsndfile's name
@@ -212,7 +213,7 @@ class _Decoder:
                 break
             total += read
             yield buffer[:read]
-        self._short = total < sound.frames
+        self._short = sound.frames - total > _ROUNDED_S * sound.samplerate
         return total
 
     def _check_end(self, total: int, swing: float) -> None:
@@ -243,7 +244,7 @@ class _Decoder:
             why = "its last page is missing"
         elif ogg and self._short:
             missing = self._sound.frames / self.sample_rate - seconds
-            return f"is damaged: {max(missing, 0.1):.1f} seconds of it are missing"
+            return f"is damaged: {missing:.1f} seconds of it are missing"
         elif self._short or (wav and wav.length > wav.room):
             why = "the file is shorter than it says"
         return f"breaks off at {_clock(seconds)} ({why})" if why else ""

@@ -224,6 +224,12 @@ def test_joined_mp3s_are_read_as_one(tmp_path, mp3s):
         assert flaw == ""
 
 
+def test_a_whole_mp3_whose_length_is_estimated_has_no_flaw(tmp_path, mp3s):
+    tag = b"ID3\x03\0\0" + bytes([0, 0, 0, 22]) + bytes(22)  # which is counted as sound
+    for name, data in (("a.mp3", tag + mp3s[1]), ("b.mp3", mp3s[1] + bytes(100))):
+        assert heard(next(load_items(put(tmp_path, name, data))).recording)[1] == ""
+
+
 def test_frames_that_cannot_be_decoded_are_passed_over(tmp_path, mp3s):
     data = bytearray(mp3s[0])
     rng = np.random.default_rng(3)
