@@ -448,11 +448,11 @@ class Library:
         """
         row = self.generation.row_of(like) if isinstance(like, str) else None
         if row is not None:
-            piece, text = self._piece(row), ""
-            if piece.kind == "text":
-                text = self.generation.metadata(row).get("description", "")
+            piece, says = self._piece(row), self.generation.metadata(row).get
+            text = says("description", "") if piece.kind == "text" else ""
+            said = text, says("flaws", "")
             vector = self.generation.vectors.rows("joint/pieces", [row])[0]
-            subject = Subject(piece.id, piece.path, piece.number, piece.kind, piece.title, piece.facets, vector, text)
+            subject = Subject(piece.id, piece.path, piece.number, piece.kind, piece.title, piece.facets, vector, *said)
         else:
             subject = Subject.of(read_embedded(like, lambda: self._embedder))
         return describe(subject, self._embedder.vocabulary, limit)

@@ -23,6 +23,9 @@ from mmbert.types import Facets, Item, Place
 # Confidence of a recording's key and tempo from which they are facts: the least step of .05 from which at least three
 # of four are right, in `believed` of `mmbert eval recording-facets --split validation --queries 150` (.76 and .78).
 KEY_BELIEVED, TEMPO_BELIEVED = 0.5, 0.6
+# Seconds that a recording must last for them. The confidences were chosen on half minutes and say little of a snippet:
+# a chord alone is surely in "its" key, and onsets are compared over twelve seconds.
+KEY_HEARD_S, TEMPO_HEARD_S = 8.0, 12.0
 STATE = 384  # numbers that a second of sound is to the network
 _BAR = FIELDS.index("bar")
 _NO_TOKENS = np.zeros((0, len(FIELDS)), np.int16)
@@ -115,13 +118,16 @@ def _text(item: Item) -> Prepared:
 def prepare_heard(item: Item, counted: SoundFacts) -> Prepared:
     """A recording to which a :class:`mmbert.audio.listen.Listener` has listened, without the network's states.
 
-    What is wrong with the recording becomes its ``flaws`` among the metadata. A key or tempo that is not believed in is
-    unknown.
+    What is wrong with the recording becomes its ``flaws`` among the metadata. A key or tempo that is not believed in,
+    or that too little was heard for, is unknown.
     """
-    facets = Facets(duration_s=round(counted.duration_s, 3), loudness_db=counted.loudness_db)
-    if (key := counted.key) is not None and key.confidence >= KEY_BELIEVED:
+    says = item.metadata.get
+    facets = Facets(title=says("title"), composer=says("composer"))
+    facets = replace(facets, duration_s=round(counted.duration_s, 3), loudness_db=counted.loudness_db)
+    heard_s, key, tempo = counted.duration_s, counted.key, counted.tempo
+    if key is not None and key.confidence >= KEY_BELIEVED and heard_s >= KEY_HEARD_S:
         facets = replace(facets, key=key.key, mode=key.mode, key_confidence=round(key.confidence, 3))
-    if (tempo := counted.tempo) is not None and tempo.confidence >= TEMPO_BELIEVED:
+    if tempo is not None and tempo.confidence >= TEMPO_BELIEVED and heard_s >= TEMPO_HEARD_S:
         facets = replace(facets, tempo_bpm=round(tempo.bpm, 1), tempo_confidence=round(tempo.confidence, 3))
     if counted.flaws:
         item = replace(item, metadata={**item.metadata, "flaws": "; ".join(counted.flaws)})

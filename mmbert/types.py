@@ -43,10 +43,13 @@ class Sound(Protocol):
     """One run through a recording, from its beginning to its end.
 
     Attributes:
-        truncated: Why it ended before the file said so; empty where it did not. Known at the end.
+        flaw: What is wrong with the file, in words, such as where it breaks off; empty where nothing is. Known at the
+            end.
+        clipped: Samples given so far at which some channel is as loud as a file can hold.
     """
 
-    truncated: str
+    flaw: str
+    clipped: int
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """float32 [n] of each block: mono, in [-1, 1].
@@ -76,8 +79,8 @@ class Item:
     Attributes:
         kind: ``score``, ``recording`` or ``text``; the field of that name is set.
         source: File, digest and number within the file; (sha256, number) is the item's key.
-        metadata: Words that the file itself states: ``title``, ``composer``, ``form``, ``description``,
-            ``collection``; absent where it states none. Never guessed from the notes.
+        metadata: Words that the file itself states: ``title``, ``composer`` (of a recording its artist), ``form``,
+            ``description``, ``collection``, ``album``; absent where it states none. Never guessed from the notes.
         score: Its notes; of a recording those of its tune in free time, where it was transcribed and the sound is no
             longer there.
         recording: Its sound.
@@ -128,7 +131,7 @@ class Facets:
         sounds: What is heard in a recording, the most probable first, by AudioSet's names.
         form: What the file calls itself: ``jig``, ``hymn``, ``waltz`` ...
         title: Title from the file, else from its name.
-        composer: Composer from the file.
+        composer: Composer from the file; of a recording its artist, since both are asked for as "by".
 
     Of a recording, key, mode and tempo are estimates from its sound, instruments and families those that a network
     hears; nothing that needs notes is known.
@@ -297,6 +300,7 @@ class Description:
         tags: The nearest statements, by ``z``. What the facets speak against is not among them.
         phrases: The nearest wordings, by ``z``, one for the same statements.
         left_out: Statements that would have been among the tags, had the facets not spoken against them.
+        flaws: What is wrong with a recording; empty where nothing is.
     """
 
     id: str
@@ -308,6 +312,7 @@ class Description:
     tags: tuple[Tag, ...]
     phrases: tuple[Tag, ...]
     left_out: tuple[str, ...] = ()
+    flaws: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """All fields under their names."""

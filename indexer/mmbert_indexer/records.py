@@ -84,7 +84,7 @@ class RecordsWriter:
             "title": facets.title,
             "composer": facets.composer,
             "names": " ".join(dict.fromkeys(_spaced(_stem(path)) for path, _ in piece.files)),
-            "description": piece.metadata.get("description"),
+            "description": " ".join(filter(None, map(piece.metadata.get, ("description", "album")))),
             "form": facets.form,
             "instruments": " ".join(facets.instruments),
             "folders": " ".join(dict.fromkeys(self._folders(path) for path, _ in piece.files)),

@@ -16,7 +16,6 @@ from mmbert.types import Recording
 
 PART_S = 60  # of sound that is handed over at a time
 MOST_FRAMES = 2 * PART_S * FRAMES_A_SECOND  # of a part: what is left over goes with the last minute
-_CLIPPED = 0.9999  # as loud as a file can hold
 _MANY_CLIPPED = 1e-3  # share of samples from which a person would hear it
 _GATE_S = 0.4
 _QUIETEST_DB, _GATE_DB = -70.0, -10.0  # ITU-R BS.1770-4, annex 1: gates of the loudness
@@ -66,7 +65,7 @@ class Listener:
     >>> import math
     >>> tone = [np.sin(np.arange(8000) * 2 * math.pi * 440 / 8000).astype(np.float32)] * 3
     >>> class Tone(list):
-    ...     truncated = ""
+    ...     flaw, clipped = "", 0
     >>> listener = Listener(Recording(8000, lambda: Tone(tone)))
     >>> [part.shape for part in listener.parts()], listener.facts().duration_s, round(listener.facts().loudness_db)
     ([(300, 128)], 3.0, -3)
@@ -77,7 +76,7 @@ class Listener:
         self._samples = self._clipped = 0
         self._power: list[np.ndarray] = []  # of stretches of 0.4 s
         self._left = np.zeros(0, np.float32)
-        self._truncated = ""
+        self._flaw = ""
         self._chroma, self._onsets = Chroma(RATE), Onsets()
 
     def parts(self) -> Iterator[np.ndarray]:
@@ -102,9 +101,7 @@ class Listener:
     def facts(self) -> SoundFacts:
         """What was counted; after all parts were taken."""
         duration = self._samples / self._recording.sample_rate
-        flaws = []
-        if self._truncated:
-            flaws.append(f"breaks off at {int(duration) // 60}:{int(duration) % 60:02d} ({self._truncated})")
+        flaws = [self._flaw] if self._flaw else []
         if self._clipped > _MANY_CLIPPED * self._samples:
             flaws.append(f"is clipped in {100 * self._clipped / self._samples:.2g} % of its samples")
         chroma, tempo = self._chroma.finish(), estimate_tempo(self._onsets.finish())
@@ -123,9 +120,8 @@ class Listener:
         sound = self._recording.sound()
         for block, there in resampled(sound, self._recording.sample_rate, RATE):
             self._samples += len(block)
-            self._clipped += int((np.abs(block) >= _CLIPPED).sum())
             yield there
-        self._truncated = sound.truncated
+        self._flaw, self._clipped = sound.flaw, sound.clipped
 
     def _measure(self, block: np.ndarray) -> None:
         some = np.concatenate([self._left, block])

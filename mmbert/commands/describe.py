@@ -60,6 +60,8 @@ def _print(description: Description) -> None:
         f"[bold]{escape(printable(description.title))}[/bold] ({escape(printable(description.path))}{number})"
     )
     console.print(escape(printable(description.sentence)), highlight=False)
+    if description.flaws:
+        console.print(f"flaws: {escape(printable(description.flaws))}", highlight=False)
     _table("tags", description.tags)
     _table("phrases", description.phrases)
     if description.left_out:

@@ -35,7 +35,7 @@ class Limits:
         part_order: Sections that the part order of an ABC tune may unfold to.
         text_bytes: A description beside a piece, or a text of its own; the rest of a longer one is not read.
         text_chunks: Passages of a text that the model reads, evenly spaced where it has more.
-        words: Characters of a title, composer, form or collection; the rest is cut.
+        words: Characters of a title, composer, form, collection or album; the rest is cut.
     """
 
     file_bytes: int = 64 * MIB

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmbert.errors import ItemError, MissingExtraError
+from mmbert.items.mp3_runs import RUNS, mp3_runs, rest
+from mmbert.items.sound_ends import Part, ogg_ends, wav_data
 from mmbert.items.text import clean
 from mmbert.types import Item, Recording
 
@@ -20,9 +23,14 @@ if TYPE_CHECKING:
 SUFFIXES: tuple[str, ...] = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".m4a")
 NOT = ("E_NOT_AUDIO", "holds no sound in a format that is read", "Convert it to WAV or FLAC")
 SILENCE = 10 ** (-80 / 20)  # peak below which nothing was recorded
+CLIPPED = 0.9999  # as loud as a file can hold
 _BLOCK_FRAMES = 1 << 16
 _RATES = (1_000, 192_000)  # Hz; nobody hears more
+_LEFT_S = 1  # of sound that lies unread before it is told: less may be a tag
+_ROUNDED_S = 0.1  # by which lengths of what is compressed are wrong in whole files: they are estimates
+_PADDED_S = 0.25  # that an MP3 may be longer than its sound: what its encoder put before and behind
 _LEAST_BYTES_A_SECOND = 500  # no coding of music takes less
+_STATED = {"title": "title", "composer": "artist", "album": "album"}  # metadata of an item, and libsndfile's name
 _CANCELLED = 1e-4  # share of a channel's power below which the mean of all holds nothing of it
 
 
@@ -63,10 +71,10 @@ def read(file: File) -> Iterator[Item]:
     if file.size > file.limits.recording_bytes:
         raise file.refuse(f"is larger than {file.limits.recording_bytes >> 20} MiB", "Cut it", "E_AUDIO_LIMIT")
     with _Decoder(file) as decoder:
-        title = decoder.title
+        metadata = decoder.metadata
         next(iter(decoder), None)  # what cannot be decoded at all is refused here
     recording = Recording(decoder.sample_rate, lambda: _Decoder(file))
-    yield Item("recording", file.source(), {"title": title} if title else {}, recording=recording)
+    yield Item("recording", file.source(), metadata, recording=recording)
 
 
 class _Decoder:
@@ -84,25 +92,47 @@ class _Decoder:
             import soundfile
         except ImportError:
             raise MissingExtraError.of("soundfile", "audio") from None
-        self._file, self.truncated = file, ""
+        self.clipped, self._holes = 0, list[float]()  # seconds at which something is missing
+        self._file, self.flaw, self._broken, self._short = file, "", False, False
         self._damage: type[Exception] = soundfile.LibsndfileError
+        self._wav = wav = wav_data(file.path, file.size)
+        self._runs = mp3_runs(file.path) if _is_mp3(file.head) else []
+        self._part: Part | None = None
+        if len(self._runs) > 1:  # each is decoded by itself
+            self._part = Part(file.path, 0, self._runs[0].end)
+        elif wav and wav.behind:  # which libsndfile would stumble over
+            if wav.length:
+                self._part = Part(file.path, 0, file.size - wav.behind)
+            else:  # whoever recorded it never came to write its length
+                length = min(wav.room, 0xFFFF_FFFF).to_bytes(4, wav.order)
+                self._part = Part(file.path, 0, file.size, (wav.length_at, length))
         try:
-            self._sound = read_in_order(soundfile.SoundFile(os.fsencode(file.path)))
-        except self._damage as e:
-            raise self._refused(e) from None
+            self._sound = read_in_order(soundfile.SoundFile(self._part or os.fsencode(file.path)))
+        except self._damage:
+            if self._part is not None:
+                self._part.close()
+            hint = "Convert it to WAV or FLAC, if a player plays it"
+            raise file.refuse("is damaged, or of a kind that is not read", hint, NOT[0]) from None
         self.sample_rate = int(self._sound.samplerate)
-        self.title = clean(self._sound.copy_metadata().get("title", "").rstrip("\0"))
+        stated = self._sound.copy_metadata()
+        words = {ours: clean(stated.get(theirs, "")) for ours, theirs in _STATED.items()}
+        self.metadata = {name: text for name, text in words.items() if text}
         try:
             self._check()
         except BaseException:
-            self._sound.close()
+            self._close()
             raise
 
     def __enter__(self) -> _Decoder:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
         self._sound.close()
+        if self._part is not None:  # soundfile leaves a file that it was given open
+            self._part.close()
 
     def _check(self) -> None:
         """Refuse what a header claims and cannot be, and what is not decoded in vain."""
@@ -123,7 +153,7 @@ class _Decoder:
         Raises:
             ItemError: E_AUDIO_DAMAGED, E_LENGTH_LIMIT, E_AUDIO_NAN, E_SILENT, E_EMPTY.
         """
-        with self._sound:
+        with self:
             total, low, high = 0, np.inf, -np.inf
             for block in self._blocks():
                 mono = _mono(block)
@@ -131,35 +161,93 @@ class _Decoder:
                     raise self._file.refuse("has samples that are no numbers", "Export it again", "E_AUDIO_NAN")
                 if (total := total + len(mono)) > self._most:
                     raise self._too_long()
+                self.clipped += int((np.abs(block) >= CLIPPED).any(axis=1).sum())  # the mean would hide one channel
                 mono = np.clip(mono, -1.0, 1.0)
                 low, high = min(low, float(mono.min())), max(high, float(mono.max()))
                 yield mono
             self._check_end(total, high - low)
 
     def _blocks(self) -> Iterator[np.ndarray]:
-        """float32 [n, channels]; what comes before damage is given."""
-        total, buffer = 0, np.empty((_BLOCK_FRAMES, self._sound.channels), np.float32)
-        while not self.truncated:
-            try:
-                read = len(self._sound.read(out=buffer))
-            except self._damage as e:
-                read, self.truncated = min(max(self._sound.tell() - total, 0), len(buffer)), clean(str(e), 120)
-            if not read:
+        """float32 [n, channels] of all that can be read."""
+        read = yield from self._read(self._sound)
+        if self._runs:
+            yield from self._further(read)
+
+    def _further(self, read: int) -> Iterator[np.ndarray]:
+        """float32 [n, channels] of what the decoder left of an MP3 after so many frames: it stops at damage, and where
+        a file states that it ends, though another was joined to it."""
+        import soundfile
+
+        waiting, seconds = list(self._runs), 0.0
+        for _ in range(RUNS):
+            run, heard = waiting.pop(0), read / self.sample_rate
+            seconds += heard
+            left = run.seconds - heard >= _PADDED_S
+            if left:
+                waiting.insert(0, rest(self._file.path, run, heard))
+            if not waiting:
                 return
+            run = waiting[0]
+            if run.damaged or (left and self._short):
+                self._holes.append(seconds)
+            with closing(Part(self._file.path, run.begin, run.end)) as part:
+                try:
+                    sound = soundfile.SoundFile(part)
+                except self._damage:
+                    return
+                with sound:
+                    if int(sound.samplerate) != self.sample_rate:
+                        return
+                    read = yield from self._read(read_in_order(sound))
+
+    def _read(self, sound: SoundFile) -> Generator[np.ndarray, None, int]:
+        """float32 [n, channels], and their number; what comes before damage is given."""
+        total, buffer = 0, np.empty((_BLOCK_FRAMES, sound.channels), np.float32)
+        self._broken = False
+        while not self._broken:
+            try:
+                read = len(sound.read(out=buffer))
+            except self._damage:
+                read, self._broken = min(max(sound.tell() - total, 0), len(buffer)), True
+            if not read:
+                break
             total += read
             yield buffer[:read]
+        self._short = sound.frames - total > _ROUNDED_S * sound.samplerate
+        return total
 
     def _check_end(self, total: int, swing: float) -> None:
         file = self._file
-        if not total and self.truncated:
-            fault = f"breaks off before its first sound ({self.truncated})"
-            raise file.refuse(fault, "Is it damaged?", "E_AUDIO_DAMAGED")
+        if not total and self._broken:
+            raise file.refuse("breaks off before its first sound", "Is it damaged?", "E_AUDIO_DAMAGED")
         if not total:
             raise file.refuse("No sound", "Was a download or copy cut off?", "E_EMPTY")
         if swing < 2 * SILENCE:  # a constant is as silent as nothing
             raise file.refuse("is silent", "Was the right channel recorded?", "E_SILENT")
-        if not self.truncated and (total < self._sound.frames or _cut_off(file)):
-            self.truncated = "the file is shorter than it says"
+        self.flaw = self._flaw(total)
+
+    def _flaw(self, total: int) -> str:
+        """What the end of the sound, after so many frames, says of the file; empty where it is as it should be."""
+        file, wav, ogg = self._file, self._wav, self._file.head[:4] == b"OggS"
+        seconds, why = total / self.sample_rate, ""
+        behind = wav.behind * seconds / max(wav.length, 1) if wav else sum(run.seconds for run in self._runs) - seconds
+        if self._holes:
+            places = "a place" if len(self._holes) == 1 else f"{len(self._holes)} places, first"
+            return f"is damaged in {places} at {_clock(self._holes[0])}: what lay there is missing"
+        if self._broken:
+            why = "what follows is damaged or missing"
+        elif wav and wav.behind and not wav.length:
+            why = "its length was never written"
+        elif behind >= _LEFT_S:
+            why = f"{_clock(behind)} more lie unread behind the end that it states"
+        elif ogg and not ogg_ends(file.path, file.size):
+            why = "its last page is missing"
+        elif ogg and self._short:
+            missing = self._sound.frames / self.sample_rate - seconds
+            return f"is damaged: {missing:.1f} seconds of it are missing"
+        elif self._short or (wav and wav.length > wav.room):
+            why = "the file is shorter than it says"
+        return f"breaks off at {_clock(seconds)} ({why})" if why else ""
 
     @property
     def _most(self) -> int:
@@ -169,10 +257,6 @@ class _Decoder:
         seconds = self._file.limits.recording_seconds
         most = f"{seconds / 3600:.3g} hours" if seconds >= 3600 else f"{seconds / 60:.3g} minutes"
         return self._file.refuse(f"is longer than {most}", "Cut it", "E_LENGTH_LIMIT")
-
-    def _refused(self, error: Exception) -> ItemError:
-        hint = "Is it damaged? Else convert it to WAV or FLAC"
-        return self._file.refuse(f"cannot be decoded ({clean(str(error), 120)})", hint, NOT[0])
 
 
 def read_in_order(sound: SoundFile) -> SoundFile:
@@ -196,14 +280,5 @@ def _mono(block: np.ndarray) -> np.ndarray:
     return block[:, int(power.argmax())].copy() if cancelled else mean
 
 
-def _cut_off(file: File) -> bool:
-    """Whether a RIFF header promises more bytes than there are (0xFFFFFFFF of a stream included)."""
-    if file.head[:4] != b"RIFF":
-        return False
-    at = 12
-    while at + 8 <= len(file.head):
-        kind, size = file.head[at : at + 4], int.from_bytes(file.head[at + 4 : at + 8], "little")
-        if kind == b"data":
-            return at + 8 + size > file.size
-        at += 8 + size + size % 2
-    return False
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

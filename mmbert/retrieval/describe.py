@@ -125,8 +125,8 @@ class Vocabulary:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A piece to be described: fields as in :class:`mmbert.types.Description`, its facets, its vector float32 [d], and
-    what it says where it is a text."""
+    """A piece to be described: fields as in :class:`mmbert.types.Description`, its facets, its vector float32 [d],
+    and what it says where it is a text."""
 
     id: str
     path: str
@@ -136,6 +136,7 @@ class Subject:
     facets: Facets
     vector: np.ndarray
     text: str = ""
+    flaws: str = ""
 
     @classmethod
     def of(cls, embedded: Embedded) -> Subject:
@@ -144,7 +145,8 @@ class Subject:
         source = item.source
         title = title_of(facets.title or item.metadata.get("title"), source.path, source.number or None)
         vector = np.asarray(embedded.piece, np.float32)
-        return cls(item.uid, str(source.path), source.number, item.kind, title, facets, vector, item.text or "")
+        said = item.text or "", item.metadata.get("flaws", "")
+        return cls(item.uid, str(source.path), source.number, item.kind, title, facets, vector, *said)
 
 
 def describe(subject: Subject, vocabulary: Vocabulary, limit: int = LIMIT) -> Description:
@@ -160,6 +162,7 @@ def describe(subject: Subject, vocabulary: Vocabulary, limit: int = LIMIT) -> De
         tags=tags,
         phrases=phrases,
         left_out=left_out,
+        flaws=subject.flaws,
     )
 
 

@@ -120,7 +120,8 @@ def texts_of(generation: Generation, rows: Sequence[int]) -> dict[int, list[tupl
     for row in rows:
         texts = [("title", pieces.title[row]), ("composer", pieces.composer[row])]
         described = "text" if pieces.kind[row] == "text" else "description"
-        texts += [(described, metadata[row].get("description")), ("form", pieces.form[row])]
+        texts += [(described, metadata[row].get("description")), ("album", metadata[row].get("album"))]
+        texts += [("form", pieces.form[row])]
         texts += [("file name", " ".join(paths[row]))]
         found[row] = [(name, text) for name, text in texts if text]
     return found

@@ -1,7 +1,8 @@
 """Settings of one piece are shown once: the best of them, with the others folded in.
 
-Two pieces are versions of each other when they share a telling title and the composer's surname, or when their vectors
-nearly coincide and they have as many bars and notes.
+Two pieces of one kind are versions of each other when they share a telling title and the composer's surname, or when
+their vectors nearly coincide and they have as many bars and notes. A recording is no version of its score: who looks
+for one is not served by the other.
 """
 
 from __future__ import annotations
@@ -78,14 +79,15 @@ def _grouped(generation: Generation, order: np.ndarray, most: int) -> list[list[
     """Versions together, the best of each first."""
     leaders: list[int] = []
     folded: dict[int, list[int]] = {}
-    by_title: dict[tuple[str, str], int] = {}
+    by_title: dict[tuple[str, tuple[str, str]], int] = {}
     same = _Leaders(generation, order, min(most, COMPARED))
     behind = 0
     for place, row in enumerate(map(int, order)):
         behind += len(leaders) >= most
         if behind > LOOKED_AHEAD:
             break
-        key = title_key(generation.pieces.title[row], generation.pieces.composer[row])
+        name = title_key(generation.pieces.title[row], generation.pieces.composer[row])
+        key = (generation.pieces.kind[row], name) if name else None
         leader = by_title.get(key) if key else None
         if leader is None:
             leader = same.leader(place)

@@ -13,7 +13,7 @@ TEXT_COLUMNS = {
     "title": 10.0,
     "composer": 8.0,
     "names": 5.0,  # words of the file's names
-    "description": 4.0,
+    "description": 4.0,  # and the album of a recording
     "form": 3.0,
     "instruments": 2.0,
     "folders": 1.0,  # words of the folders between the source and the file

@@ -18,6 +18,7 @@ from mmbert_indexer.repair import repair_library
 from mmbert.audio.sounds import SOUNDS, default_ear
 from mmbert.embed import Embedder
 from mmbert.model import MmbertModel, ModelConfig
+from mmbert.retrieval.shortlist import by_words
 from mmbert.store import open_library
 
 soundfile = pytest.importorskip("soundfile")
@@ -53,6 +54,19 @@ def music(tmp_path) -> Path:
     soundfile.write(folder / "short.ogg", 0.3 * np.sin(2 * np.pi * 330 * t[: 3 * RATE]), RATE)
     shutil.copy(DATA / "waltz.mid", folder)
     return folder
+
+
+def test_words_find_a_recording_by_its_artist_and_its_album(tmp_path, music, embedder):
+    with soundfile.SoundFile(music / "tagged.flac", "w", RATE, 1) as f:
+        f.title, f.artist, f.album = "Salt Road", "Mary Brown", "Winter Songs"
+        f.write(0.3 * np.sin(np.arange(RATE) / 9))
+    build_library(tmp_path / "lib", [music], embedder, workers=0)
+    generation = open_library(tmp_path / "lib").current()
+    [tagged] = np.flatnonzero(generation.pieces.title == "Salt Road")
+    assert generation.pieces.composer[tagged] == "Mary Brown"
+    for words in ("mary brown", "winter songs"):
+        assert np.flatnonzero(by_words(generation, words)).tolist() == [tagged]
+    generation.close()
 
 
 @pytest.mark.parametrize("workers", [0, 1])

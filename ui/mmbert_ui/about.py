@@ -28,8 +28,8 @@ direction: <q>slower</q>, <q>in a minor key</q>.</p>
 <tr><td>MIDI</td><td>.mid .midi .kar .rmi</td><td>notes, parts, tempo, metre</td></tr>
 <tr><td>MusicXML</td><td>.musicxml .xml .mxl</td><td>notes, parts, tempo, title, composer; no repeats played</td></tr>
 <tr><td>ABC</td><td>.abc</td><td>notes, repeats played, title, rhythm; the first tune of a book</td></tr>
-<tr><td>Recording</td><td>.wav .flac .ogg .opus .mp3 .aif</td><td>what a network hears in it, its harmony, its length
-</td></tr>
+<tr><td>Recording</td><td>.wav .flac .ogg .opus .mp3 .aif</td><td>title, artist, album, what a network hears in it,
+its harmony, its length</td></tr>
 <tr><td>Text</td><td>.txt</td><td>words: music like them is found</td></tr>
 </tbody></table>
 <p>Files up to {MAX_BYTES // 2**20} MB, recordings up to {MAX_RECORDING_BYTES // 2**20} MB. A dropped file is read,

@@ -202,8 +202,8 @@ def decoder(f: BinaryIO) -> Iterator[SoundFile]:
         raise MissingExtraError.of("soundfile", "audio") from None
     try:
         sound = read_in_order(soundfile.SoundFile(os.dup(f.fileno()), closefd=True))
-    except soundfile.LibsndfileError as e:
-        raise ItemError(f.name, f"cannot be decoded ({e})", "Build the library again", code="E_NOT_AUDIO") from None
+    except soundfile.LibsndfileError:
+        raise ItemError(f.name, "cannot be decoded", "Build the library again", code="E_NOT_AUDIO") from None
     with sound:
         yield sound
 

@@ -22,7 +22,7 @@ RATE = 22_050
 class Played:
     """Notes one after the other, or at once, of a plucked string's kind."""
 
-    truncated = ""
+    flaw, clipped = "", 0
 
     def __init__(self, *chords: tuple[tuple[int, ...], float], rate: int = RATE) -> None:
         self._chords, self._rate = chords, rate

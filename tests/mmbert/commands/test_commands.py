@@ -140,7 +140,7 @@ def test_describe_puts_a_piece_into_words(
     found = answer_of(out)
     assert (code, list(found), len(found["rejects"])) == (3, ["fingerprint", "pieces", "rejects"], 1)
     piece, text = found["pieces"]
-    names = ["id", "path", "number", "kind", "title", "sentence", "tags", "phrases", "left_out"]
+    names = ["id", "path", "number", "kind", "title", "sentence", "tags", "phrases", "left_out", "flaws"]
     assert (list(piece), piece["path"], piece["title"]) == (names, str(waltz), "Waltz in A minor")
     assert piece["sentence"].startswith("A waltz in A minor, 3/4 time, moderate (100 bpm, ")
     assert "for violin in two parts" in piece["sentence"]
@@ -157,6 +157,18 @@ def test_describe_puts_a_piece_into_words(
     assert code == 3
     assert "Waltz in A minor" in out
     assert piece["tags"][0]["words"] in out
+
+
+def test_describe_tells_what_is_wrong_with_a_recording(
+    capsys: pytest.CaptureFixture[str], tiny_weights: Path, tmp_path: Path
+) -> None:
+    tone = (Path(__file__).parents[2] / "data" / "tone.wav").read_bytes()
+    (tmp_path / "cut.wav").write_bytes(tone[:-2000])
+    args = ["describe", tmp_path / "cut.wav", "--limit", 1, "--weights", tiny_weights]
+    code, out, _ = run(capsys, *args, "--json")
+    flaws = "breaks off at 0:00 (the file is shorter than it says)"
+    assert (code, answer_of(out)["pieces"][0]["flaws"]) == (0, flaws)
+    assert f"flaws: {flaws}" in run(capsys, *args)[1]
 
 
 def test_a_description_is_no_piece(capsys: pytest.CaptureFixture[str], tunes: Path, tiny_weights: Path) -> None:

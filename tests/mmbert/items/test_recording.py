@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 import time
 import tracemalloc
@@ -27,9 +28,9 @@ def refusal(path: Path, **limits) -> ItemError:
 
 
 def heard(recording: Recording) -> tuple[np.ndarray, str]:
-    """All samples, and why they broke off."""
+    """All samples, and what is wrong with their file."""
     sound = recording.sound()
-    return np.concatenate(list(sound)), sound.truncated
+    return np.concatenate(list(sound)), sound.flaw
 
 
 def put(folder: Path, name: str, data: bytes) -> Path:
@@ -46,6 +47,16 @@ def test_a_tone():
     assert np.argmax(np.abs(np.fft.rfft(samples))) * 2 == 440
     assert not truncated
     assert (heard(recording)[0] == samples).all()  # as often as one likes
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
+def test_what_a_file_says_of_itself(tmp_path, suffix):
+    with soundfile.SoundFile(tmp_path / f"a{suffix}", "w", 24_000, 1) as f:
+        f.title, f.artist, f.album, f.comment = "Salt\tRoad", "Mary  Brown ", "B" * 600, "unsaid"
+        f.write(0.5 * np.sin(np.arange(24_000) / 8))
+    stated = next(load_items(tmp_path / f"a{suffix}")).metadata
+    assert stated == {"title": "Salt Road", "composer": "Mary Brown", "album": "B" * len(stated["album"])}
+    assert 250 <= len(stated["album"]) <= 500
 
 
 @pytest.mark.parametrize(("suffix", "kind"), [(".flac", "FLAC"), (".ogg", "OGG"), (".mp3", "MP3"), (".aiff", "AIFF")])
@@ -99,7 +110,7 @@ def test_a_header_that_claims_4_gb(tmp_path, claimed):
     samples, truncated = heard(next(load_items(put(tmp_path, "a.wav", data))).recording)
     assert tracemalloc.get_traced_memory()[1] < 50e6
     tracemalloc.stop()
-    assert truncated == "the file is shorter than it says"
+    assert truncated == "breaks off at 0:00 (the file is shorter than it says)"
     assert len(samples) == 4000
 
 
@@ -125,11 +136,123 @@ def test_what_was_cut_off_is_read_to_the_cut(tmp_path):
     soundfile.write(tmp_path / "a.flac", sound, 44_100)
     data = (tmp_path / "a.flac").read_bytes()
     samples, truncated = heard(next(load_items(put(tmp_path, "b.flac", data[: len(data) // 2]))).recording)
-    assert truncated
+    assert truncated == "breaks off at 0:02 (what follows is damaged or missing)"
     assert 90_000 < len(samples) < 110_000
     np.testing.assert_allclose(samples, sound[: len(samples)], atol=1e-3)
     fault = refusal(put(tmp_path, "c.flac", data[:200]))
     assert (fault.code, "first sound" in str(fault)) == ("E_AUDIO_DAMAGED", True)
+
+
+NOISE = np.random.default_rng(0).normal(size=8 * 8000).clip(-3, 3) / 4
+
+
+@pytest.fixture
+def wav(tmp_path) -> bytes:
+    """Eight seconds, mono, 16 bits; its data chunk is the last."""
+    soundfile.write(tmp_path / "a.wav", NOISE, 8000, subtype="PCM_16")
+    return (tmp_path / "a.wav").read_bytes()
+
+
+def stating(wav: bytes, length: int, behind: bytes = b"") -> bytes:
+    at = wav.index(b"data") + 4
+    return wav[:at] + struct.pack("<I", length) + wav[at + 4 :] + behind
+
+
+@pytest.mark.parametrize("riff", [0, 36, 8 * 16_000 + 36])
+def test_a_wav_whose_length_was_never_written_is_read_to_its_end(tmp_path, wav, riff):
+    data = wav[:4] + struct.pack("<I", riff) + stating(wav, 0)[8:]
+    samples, flaw = heard(next(load_items(put(tmp_path, "a.wav", data))).recording)
+    np.testing.assert_allclose(samples, NOISE, atol=1e-4)
+    assert flaw == "breaks off at 0:08 (its length was never written)"
+
+
+def test_sound_behind_the_stated_end_is_told_and_tags_are_not(tmp_path, wav):
+    samples, flaw = heard(next(load_items(put(tmp_path, "a.wav", stating(wav, 2 * 16_000)))).recording)
+    assert len(samples) == 2 * 8000
+    assert flaw == "breaks off at 0:02 (0:06 more lie unread behind the end that it states)"
+    _, flaw = heard(next(load_items(put(tmp_path, "b.wav", wav + wav))).recording)
+    assert "0:08 more lie unread" in flaw
+    picture = b"id3 " + struct.pack("<I", 40_000) + bytes(40_000)
+    tags = b"LIST" + struct.pack("<I", 4) + b"INFO" + picture
+    assert heard(next(load_items(put(tmp_path, "c.wav", wav + tags))).recording)[1] == ""
+    odd = stating(wav, 8 * 16_000 - 1)[:-1] + tags  # and no byte that makes it even
+    assert heard(next(load_items(put(tmp_path, "odd.wav", odd))).recording)[1] == ""
+    assert refusal(put(tmp_path, "d.wav", stating(wav, 0)[: wav.index(b"data") + 8] + tags)).code == "E_EMPTY"
+
+
+@pytest.fixture(scope="module")
+def mp3s(tmp_path_factory) -> tuple[bytes, bytes]:
+    """Two MP3s of eight seconds at 24 kHz; the encoder says how long the first is, not of the second."""
+    folder = tmp_path_factory.mktemp("mp3")
+    loud = np.random.default_rng(1).normal(size=8 * 24_000) * np.sin(np.arange(8 * 24_000) / 9000) / 5
+    soundfile.write(folder / "a.mp3", loud, 24_000)
+    how = {"format": "MP3", "compression_level": 0.8, "bitrate_mode": "CONSTANT"}
+    with soundfile.SoundFile(folder / "b.mp3", "w", 24_000, 1, **how) as f:
+        f.write(loud)
+    return (folder / "a.mp3").read_bytes(), (folder / "b.mp3").read_bytes()
+
+
+def test_what_lies_behind_damage_in_an_mp3_is_read(tmp_path, mp3s):
+    whole, flaw = heard(next(load_items(put(tmp_path, "a.mp3", mp3s[0]))).recording)
+    assert (len(whole), flaw) == (8 * 24_000, "")
+    noise = np.random.default_rng(2).integers(0, 256, 3000, np.uint8).tobytes()
+    for name, noises in (("b.mp3", noise), ("c.mp3", bytes(3000))):
+        middle = len(mp3s[0]) // 2
+        data = mp3s[0][:middle] + noises + mp3s[0][middle + 3000 :]
+        samples, flaw = heard(next(load_items(put(tmp_path, name, data))).recording)
+        assert 7 * 24_000 < len(samples) < 8 * 24_000
+        assert re.fullmatch(r"is damaged in a place at 0:0[34]: what lay there is missing", flaw)
+        np.testing.assert_allclose(samples[:36_000], whole[:36_000], atol=1e-6)
+        end = samples[-24_000:-12_000]
+        same = np.correlate(whole[-30_000:], end, "valid").max() / np.square(end).sum()
+        assert same == pytest.approx(1, abs=0.01)
+    _, flaw = heard(next(load_items(put(tmp_path, "d.mp3", mp3s[0][: len(mp3s[0]) // 2]))).recording)
+    assert "the file is shorter than it says" in flaw
+
+
+def test_joined_mp3s_are_read_as_one(tmp_path, mp3s):
+    first, second = mp3s
+    tagged = first + b"TAG" + bytes(125)
+    for name, data in (
+        ("a.mp3", first + first),
+        ("b.mp3", tagged + first),
+        ("c.mp3", second + first),
+        ("d.mp3", first + second),
+    ):
+        samples, flaw = heard(next(load_items(put(tmp_path, name, data))).recording)
+        assert len(samples) == pytest.approx(16 * 24_000, abs=4800)
+        assert flaw == ""
+
+
+def test_a_whole_mp3_whose_length_is_estimated_has_no_flaw(tmp_path, mp3s):
+    tag = b"ID3\x03\0\0" + bytes([0, 0, 0, 22]) + bytes(22)  # which is counted as sound
+    for name, data in (("a.mp3", tag + mp3s[1]), ("b.mp3", mp3s[1] + bytes(100))):
+        assert heard(next(load_items(put(tmp_path, name, data))).recording)[1] == ""
+
+
+def test_frames_that_cannot_be_decoded_are_passed_over(tmp_path, mp3s):
+    data = bytearray(mp3s[0])
+    rng = np.random.default_rng(3)
+    for at in rng.integers(4000, len(data), 200).tolist():
+        data[at] = int(rng.integers(256))
+    samples, flaw = heard(next(load_items(put(tmp_path, "a.mp3", bytes(data)))).recording)
+    assert len(samples) > 7 * 24_000
+    assert flaw.startswith("is damaged in ")
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_an_ogg_that_was_cut_off_or_damaged_says_so(tmp_path, subtype):
+    soundfile.write(tmp_path / "a.ogg", NOISE, 8000, format="OGG", subtype=subtype)
+    data = (tmp_path / "a.ogg").read_bytes()
+    assert heard(next(load_items(tmp_path / "a.ogg")).recording)[1] == ""
+    for name, cut in (("b.ogg", len(data) * 2 // 3), ("c.ogg", len(data) - 1)):
+        _, flaw = heard(next(load_items(put(tmp_path, name, data[:cut]))).recording)
+        assert "breaks off at 0:0" in flaw
+        assert "last page is missing" in flaw
+    middle = len(data) // 2
+    hole = data[:middle] + bytes(100) + data[middle + 100 :]
+    _, flaw = heard(next(load_items(put(tmp_path, "d.ogg", hole))).recording)
+    assert flaw.startswith("is damaged: ")
 
 
 def test_names_of_any_bytes(tmp_path):

@@ -27,7 +27,7 @@ REEL = [item.score for item in load_items(BOOK, on_reject=[].append)][-1]
 class Blocks(list):
     """Sound that is all there."""
 
-    truncated = ""
+    flaw, clipped = "", 0
 
 
 def played(score: Score, speed: float = 1.0) -> np.ndarray:

@@ -183,7 +183,7 @@ def notes_of(sound: np.ndarray) -> np.ndarray:
 class _Rendered:
     """Sound that is there as a whole."""
 
-    truncated = ""
+    flaw, clipped = "", 0
 
     def __init__(self, sound: np.ndarray) -> None:
         self._sound = sound
