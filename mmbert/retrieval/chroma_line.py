@@ -202,8 +202,8 @@ class _InKeys:
         angle = np.outer(rotations, np.arange(1, 7)) * (2 * np.pi / 12)
         turns = np.concatenate([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
         some = [queries[i : i + _TOGETHER] for i in range(0, len(queries), _TOGETHER)]
-        room = (np.empty((rows, places * _TOGETHER), np.float32) for rows in (12, len(rotations)))
-        return cls([cls._kernel(each) for each in some], turns, *room, places)
+        sums, turned = (np.empty((rows, places * _TOGETHER), np.float32) for rows in (12, len(rotations)))
+        return cls([cls._kernel(each) for each in some], turns, sums, turned, places)
 
     @staticmethod
     def _kernel(queries: Sequence[np.ndarray]) -> np.ndarray:
