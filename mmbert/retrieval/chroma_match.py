@@ -36,7 +36,8 @@ class ChromaMatches:
     Attributes:
         score: Cosine less what an unlikely speed costs, float32 [P], 1 at most; of a long query the mean over its two
             best parts. Two less for pieces that a coarse pass left out.
-        start_s: Second of the piece at which the query, or the part of it that fits best, begins; float32 [P].
+        start_s: Second of the piece at which the query, or the part of it that fits best, begins; may lie before its
+            first; float32 [P].
         speed: How many times as fast as the piece the query is, float32 [P].
         rotation: Semitones from the query to the piece, int8 [P].
         part_s: Second of the query at which that part begins, float32 [P]; 0 unless the query is long.
@@ -184,7 +185,7 @@ def _search(line: Line, parts: Mapping[int, np.ndarray], speeds: np.ndarray, rot
     first, column = score.argmax(axis=0), np.arange(len(line.start))
     return ChromaMatches(
         np.sort(score, axis=0)[-_BEST_PARTS:].mean(axis=0, dtype=np.float32),
-        (np.maximum(start[first, column], 0) / line.rate).astype(np.float32),
+        (start[first, column] / line.rate).astype(np.float32),
         speeds[speed[first, column]].astype(np.float32),
         np.asarray(rotations, np.int8)[rotation[first, column]],
         (np.array(list(parts))[first] / FRAMES_A_SECOND).astype(np.float32),

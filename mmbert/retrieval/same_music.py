@@ -139,7 +139,8 @@ def _look_for(index: ChromaIndex, rows: np.ndarray, sounding: Sounding, found: C
             continue
         there = whole.find(frames, rotations=ROTATIONS)
         if there.score[0] > found.score[row]:
-            found.score[row], found.start_s[row], found.speed[row] = there.score[0], 0, 1 / there.speed[0]
+            found.score[row], found.speed[row] = there.score[0], 1 / there.speed[0]
+            found.start_s[row], found.part_s[row] = there.part_s[0], there.start_s[0]  # a part of the piece fits there
             found.rotation[row] = ROTATIONS[(-int(there.rotation[0]) - ROTATIONS[0]) % len(ROTATIONS)]
 
 
@@ -154,7 +155,8 @@ def _hit(
     seconds: float,
 ) -> TuneHit:
     speed, up = float(found.speed[row]), int(found.rotation[row])
-    place = _place(generation, row, facets, float(found.start_s[row]), seconds * speed)
+    start = float(found.start_s[row] - found.part_s[row] * speed)
+    place = _place(generation, row, facets, start, start + seconds * speed)
     hit = hit_of(
         generation, row, rank=rank, similarity=float(found.score[row]), score=share, place=place, facets=facets,
         why=_why(place, up, speed, float(found.score[row]) >= ENOUGH), versions=versions,
@@ -162,9 +164,12 @@ def _hit(
     return TuneHit(**vars(hit), transposed_by=-up, stretched_by=1 / speed)
 
 
-def _place(generation: Generation, row: int, facets: Facets, start: float, seconds: float) -> Place:
-    """Where a piece sounds like what was asked for; its bars where it has any, read off its windows."""
-    end = min(start + seconds, facets.duration_s or np.inf)
+def _place(generation: Generation, row: int, facets: Facets, start: float, end: float) -> Place:
+    """Where a piece sounds like what was asked for; its bars where it has any, read off its windows.
+
+    What was asked for may begin before the piece and end after it; the place does not.
+    """
+    start, end = max(start, 0.0), min(end, facets.duration_s or np.inf)
     windows = generation.places_of(generation.windows.of_piece(row))
     known = [p for p in windows.values() if p.start_bar is not None and p.end_bar is not None]
     if facets.bars is None or not known:

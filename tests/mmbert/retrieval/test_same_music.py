@@ -42,6 +42,11 @@ def sound(pitches: list[int], seconds: float) -> np.ndarray:
     return 0.3 * np.concatenate(tones)
 
 
+def suite() -> list[int]:
+    """Six tunes, two and a half minutes."""
+    return [pitch for seed in range(31, 37) for pitch in tune(seed)]
+
+
 @pytest.fixture(scope="module")
 def library(tmp_path_factory) -> Library:
     folder: Path = tmp_path_factory.mktemp("same")
@@ -49,6 +54,7 @@ def library(tmp_path_factory) -> Library:
     music.mkdir()
     for seed in range(8):
         (music / f"tune {seed}.mid").write_bytes(write_midi(score(tune(seed)), {}))
+    (music / "suite.mid").write_bytes(write_midi(score(suite()), {}))
     soundfile.write(music / "played.wav", sound([p + 2 for p in tune(3)][8:], 0.6), RATE)
     soundfile.write(music / "drums.wav", np.random.default_rng(0).normal(0, 0.1, 8 * RATE), RATE)
     small = Small(MmbertModel(ModelConfig(dim=64, out_dim=32, layers=1, ffn=64)))
@@ -87,6 +93,16 @@ def test_a_recording_of_a_part_of_a_long_score(library, tmp_path):
     assert found.hits[0].similarity > 0.85
     assert found.hits[0].stretched_by == pytest.approx(1 / 1.2, rel=0.05)
     assert (found.hits[0].place.start_s, found.hits[0].place.end_s) == pytest.approx((0, 24), abs=1)
+
+
+@pytest.mark.parametrize(("before", "first", "place"), [([], 40, (20, 120)), (tune(40), 0, (0, 120))])
+def test_the_place_of_a_long_question_is_that_of_all_of_it(library, tmp_path, before, first, place):
+    asked = [*before, *suite()[first:240]]
+    asked[len(before) : len(before) + 48] = tune(50)  # what begins it is not in the piece: a later part fits best
+    (tmp_path / "asked.mid").write_bytes(write_midi(score(asked), {}))
+    hit = library.find_same(tmp_path / "asked.mid", limit=1).hits[0]
+    assert hit.title == "suite"
+    assert (hit.place.start_s, hit.place.end_s) == pytest.approx(place, abs=1.5)
 
 
 def test_a_file_from_elsewhere(library, tmp_path):
