@@ -18,6 +18,7 @@ from mmbert.retrieval.example import Like, read_item
 from mmbert.retrieval.hits import hit_of
 from mmbert.retrieval.intervals import apart
 from mmbert.retrieval.versions import fold_versions
+from mmbert.symbolic.facets import score_facets
 from mmbert.titles import title_of
 from mmbert.types import Answer, Condition, Embedded, Facets, Kind, Place, Query, TuneHit
 
@@ -39,11 +40,13 @@ class Sounding:
         name: As shown.
         uid: Of its content.
         frames: Its chroma sequence, uint8 [n, 12].
+        timed: Whether its speed is known (:attr:`~mmbert.types.Facets.timed`).
     """
 
     name: str
     uid: str
     frames: np.ndarray
+    timed: bool
 
 
 def read_sounding(like: Like, generation: Generation, index: ChromaIndex) -> Sounding:
@@ -54,15 +57,16 @@ def read_sounding(like: Like, generation: Generation, index: ChromaIndex) -> Sou
         ItemError: it cannot be read.
     """
     if isinstance(like, str) and (row := generation.row_of(like)) is not None:
-        return _checked(Sounding(str(generation.pieces.title[row]), like, index.frames_of(row)))
+        name, timed = str(generation.pieces.title[row]), generation.facets(row).timed
+        return _checked(Sounding(name, like, index.frames_of(row), timed))
     item = read_item(like)
     name = title_of(item.metadata.get("title"), item.source.path)
     if isinstance(like, Embedded) and like.chroma is not None:
-        return _checked(Sounding(name, item.uid, like.chroma))
+        return _checked(Sounding(name, item.uid, like.chroma, timed=True))
     if item.score is not None:
-        return _checked(Sounding(name, item.uid, score_chroma(item.score)))
+        return _checked(Sounding(name, item.uid, score_chroma(item.score), score_facets(item.score).timed))
     if item.recording is not None:
-        return _checked(Sounding(name, item.uid, count(item.recording).chroma))
+        return _checked(Sounding(name, item.uid, count(item.recording).chroma, timed=True))
     raise UsageError(
         str(item.source.path), f"is a {item.kind}", "Music is found by its sound: give a recording or a score"
     )
@@ -99,8 +103,10 @@ def search_same(
         folder: Only pieces whose file lies in this folder.
 
     Returns:
-        Hits best first. A hit's ``similarity`` is the cosine of both sequences where they fit best, ``score`` the share
-        of random pieces that are less like it. ``nothing_fits`` where the best is too unlike to be the same music.
+        Hits best first. A hit's ``similarity`` is the cosine of both sequences where they fit best, less what an
+        unlikely speed costs; of more than half a minute the mean over its two best parts
+        (:class:`~mmbert.retrieval.chroma_match.ChromaMatches`). ``score`` is the share of random pieces that are less
+        like it. ``nothing_fits`` where the best is not likely to be the same music.
     """
     checked_modality(modality)
     query = Query(conditions=tuple(conditions), like=sounding.name, mode="same")
@@ -118,9 +124,8 @@ def search_same(
     rows = rows[np.lexsort((rows, -found.score[rows]))]
     groups = fold_versions(generation, rows, limit)
     facets = generation.facets_of([row for row, _ in groups])
-    seconds = len(sounding.frames) / FRAMES_A_SECOND
     hits = tuple(
-        _hit(generation, found, row, rank, float(shares[row]), facets[row], versions, seconds)
+        _hit(generation, found, row, rank, float(shares[row]), facets[row], versions, sounding)
         for rank, (row, versions) in enumerate(groups, 1)
     )
     nothing = not hits or found.score[groups[0][0]] < ENOUGH
@@ -152,16 +157,17 @@ def _hit(
     share: float,
     facets: Facets,
     versions: Sequence[int],
-    seconds: float,
+    sounding: Sounding,
 ) -> TuneHit:
     speed, up = float(found.speed[row]), int(found.rotation[row])
     start = float(found.start_s[row] - found.part_s[row] * speed)
-    place = _place(generation, row, facets, start, start + seconds * speed)
+    place = _place(generation, row, facets, start, start + len(sounding.frames) / FRAMES_A_SECOND * speed)
+    stretched = 1 / speed if sounding.timed and facets.timed else None
     hit = hit_of(
         generation, row, rank=rank, similarity=float(found.score[row]), score=share, place=place, facets=facets,
-        why=_why(place, up, speed, float(found.score[row]) >= ENOUGH), versions=versions,
+        why=_why(place, up, stretched, float(found.score[row]) >= ENOUGH), versions=versions,
     )  # fmt: skip
-    return TuneHit(**vars(hit), transposed_by=-up, stretched_by=1 / speed)
+    return TuneHit(**vars(hit), transposed_by=-up, stretched_by=stretched)
 
 
 def _place(generation: Generation, row: int, facets: Facets, start: float, end: float) -> Place:
@@ -180,11 +186,11 @@ def _place(generation: Generation, row: int, facets: Facets, start: float, end: 
     return Place(start, end, int(first), max(int(first) + 1, int(np.ceil(last - 1e-6))))
 
 
-def _why(place: Place, up: int, speed: float, same: bool) -> str:
-    """One true sentence; ``same`` where it is likely to be the same music."""
+def _why(place: Place, up: int, stretched: float | None, same: bool) -> str:
+    """One true sentence; ``same`` where it is likely to be the same music, ``stretched`` None where no one knows."""
     begin = f"{int(place.start_s) // 60}:{int(place.start_s) % 60:02d}"
     where = f"bar {place.start_bar + 1}" if place.start_bar is not None else begin
     said = f"{'the same' if same else 'like'} harmony from {where} on, {apart(up)}"
-    if abs(speed - 1) >= _SAME_SPEED:
-        said += f", at {1 / speed:.2f} times the speed of yours"
+    if stretched is not None and abs(1 / stretched - 1) >= _SAME_SPEED:
+        said += f", at {stretched:.2f} times the speed of yours"
     return f"{said[0].upper()}{said[1:]}."

@@ -28,8 +28,9 @@ def tune(seed: int, bars: int = 12) -> list[int]:
     return (62 + np.clip(np.cumsum(steps), -9, 12)).tolist()
 
 
-def score(pitches: list[int]) -> Score:
-    return Score.build([(480 * i, 470, p, 80, 0, False, 0) for i, p in enumerate(pitches)], 480)
+def score(pitches: list[int], tempo: float | None = 120) -> Score:
+    notes = [(480 * i, 470, p, 80, 0, False, 0) for i, p in enumerate(pitches)]
+    return Score.build(notes, 480, tempo_map=[(0, tempo)] if tempo else ())
 
 
 def sound(pitches: list[int], seconds: float) -> np.ndarray:
@@ -54,6 +55,7 @@ def library(tmp_path_factory) -> Library:
     music.mkdir()
     for seed in range(8):
         (music / f"tune {seed}.mid").write_bytes(write_midi(score(tune(seed)), {}))
+    (music / "untimed.mid").write_bytes(write_midi(score(tune(60), None), {}))
     (music / "suite.mid").write_bytes(write_midi(score(suite()), {}))
     soundfile.write(music / "played.wav", sound([p + 2 for p in tune(3)][8:], 0.6), RATE)
     soundfile.write(music / "drums.wav", np.random.default_rng(0).normal(0, 0.1, 8 * RATE), RATE)
@@ -75,6 +77,16 @@ def test_the_score_of_a_recording(library):
     assert hit.place.start_bar == 2
     assert "a whole tone lower" in hit.why
     assert "from bar 3 on" in hit.why
+    assert "the speed of yours" in hit.why
+
+
+def test_nothing_is_said_of_speed_where_a_score_has_no_tempo(library, tmp_path):
+    soundfile.write(tmp_path / "fast.wav", sound(tune(60)[:40], 0.3), RATE)
+    (tmp_path / "no tempo.mid").write_bytes(write_midi(score(tune(3), None), {}))
+    for asked, title in (("fast.wav", "untimed"), ("no tempo.mid", "tune 3")):
+        hit = library.find_same(tmp_path / asked, limit=1).hits[0]
+        assert (hit.title, hit.stretched_by) == (title, None)
+        assert "speed" not in hit.why
 
 
 def test_the_recordings_of_a_score(library):
