@@ -3,7 +3,8 @@
 A query is laid over every place of every piece; what counts is the cosine between its frames and those under it (Müller
 2015, "Fundamentals of Music Processing", section 7.2: diagonal matching with scaled queries). How it is done fast is
 said in :mod:`mmbert.retrieval.chroma_line`. A query longer than :data:`PART` is asked in parts. Large libraries are
-first searched at a quarter and half of the rate and few speeds, and the best few hundred pieces then exactly.
+first searched at a quarter and half of the rate and few speeds, and the best few hundred pieces then exactly. Several
+parts together know a piece more surely: a quarter of the rate is enough for them, and fewer pieces are left.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ PART, PARTS = 75, 6  # frames of a query that are compared at once: half a minut
 LEAST = 8  # frames of a query: three seconds
 ROTATIONS = tuple(range(-5, 7))
 _COARSE_SPEEDS = 1.1 ** np.arange(-9.0, 8.0)
-_EXACT = 20_000_000  # frames x speeds x rotations that are searched exactly
+_EXACT = 20_000_000  # frames x speeds x rotations x parts that are searched exactly
 _LIKELY, _KEPT = 1200, 300  # pieces that are left by a pass at a quarter of the rate, and by one at half of it
+_KEPT_OF_PARTS = 50  # pieces that are left where several parts are asked
 _DISTINCT = 16  # frames of a query at a quarter of the rate that tell pieces apart
 _BEST_PARTS = 2  # of a long query that count: a recording need not hold all of a score, nor a score all of a recording
 _UNLIKELY = 0.05  # what a query at twice or half the speed of a piece costs; four times as much at four times
@@ -108,40 +110,49 @@ class ChromaIndex:
     def _quarter(self) -> Line:
         return self._half.halved()
 
-    def find(self, query: np.ndarray, *, rotations: Sequence[int] = (0,)) -> ChromaMatches:
+    def find(self, query: np.ndarray, *, rotations: Sequence[int] = (0,), wanted: int = 0) -> ChromaMatches:
         """How like the query each piece is at best.
 
         Args:
             query: Stored frames of a recording or a score, uint8 [n, 12], n at least :data:`LEAST`.
             rotations: Semitones by which the query may be moved; :data:`ROTATIONS` for any key.
+            wanted: Pieces of which likeness and place are to be exact at least.
 
         Raises:
             ValueError: for a query that is too short, or holds no pitch.
         """
-        parts = {at: part for at, part in _parts(query) if np.ptp(part, axis=1).any()}
-        if not parts:
-            raise ValueError(f"query: of {len(query)} frames, at least {LEAST} with a pitch are needed")
-        if self.n_frames * len(SPEEDS) * len(rotations) <= _EXACT:
+        parts = _asked(query)
+        if self.n_frames * len(SPEEDS) * len(rotations) * len(parts) <= _EXACT:
             return _search(self._line, parts, SPEEDS, rotations)
-        found, kept = self._coarsely(parts, rotations)
+        found, kept = self._coarsely(parts, rotations, wanted)
         found.score[:] -= 2
         # Each piece in the query's key, so that all are searched at once.
         exact = _search(self._line.some(kept, -found.rotation[kept]), parts, SPEEDS, (0,))
         found.put(kept, replace(exact, rotation=found.rotation[kept]))
         return found
 
-    def _coarsely(self, parts: Mapping[int, np.ndarray], rotations: Sequence[int]) -> tuple[ChromaMatches, np.ndarray]:
+    def roughly(self, query: np.ndarray, *, rotations: Sequence[int] = (0,)) -> ChromaMatches:
+        """The same at half the rate and few speeds, for less than half of the work; raises as :meth:`find`."""
+        half = {at: pairs(part) for at, part in _asked(query).items()}
+        return _search(self._half, half, _COARSE_SPEEDS, rotations)
+
+    def _coarsely(
+        self, parts: Mapping[int, np.ndarray], rotations: Sequence[int], wanted: int
+    ) -> tuple[ChromaMatches, np.ndarray]:
         """All pieces at few speeds, and which are worth an exact search: at half the rate, of many pieces only those
-        that a pass at a quarter of it leaves."""
+        that a pass at a quarter of it leaves; several parts at a quarter alone."""
         half = {at: pairs(part) for at, part in parts.items()}
         quarter = {at: pairs(part) for at, part in half.items()}
+        if len(parts) > 1:
+            found = _search(self._quarter, quarter, _COARSE_SPEEDS, rotations)
+            return found, _best(found.score, max(wanted, _KEPT_OF_PARTS))
         if len(self) > _LIKELY and len(next(iter(quarter.values()))) >= _DISTINCT:
             found = _search(self._quarter, quarter, _COARSE_SPEEDS, rotations)
-            likely = np.argsort(-found.score, kind="stable")[:_LIKELY]
+            likely = _best(found.score, max(wanted, _LIKELY))
             found.put(likely, _search(self._half.some(likely), half, _COARSE_SPEEDS, rotations))
         else:
             found, likely = _search(self._half, half, _COARSE_SPEEDS, rotations), np.arange(len(self))
-        return found, likely[np.argsort(-found.score[likely], kind="stable")[:_KEPT]]
+        return found, likely[_best(found.score[likely], max(wanted, _KEPT))]
 
 
 def at_speed(frames: np.ndarray, speed: float) -> np.ndarray:
@@ -156,6 +167,19 @@ def at_speed(frames: np.ndarray, speed: float) -> np.ndarray:
     padded = np.pad(frames, ((0, 1), (0, 0)))
     total = np.cumsum(np.pad(frames, ((1, 0), (0, 0))), axis=0)[whole] + (edges - whole)[:, None] * padded[whole]
     return (np.diff(total, axis=0) * (n / len(frames))).astype(np.float32)
+
+
+def _asked(query: np.ndarray) -> dict[int, np.ndarray]:
+    """The parts of a query that hold a pitch, by their first frame; ValueError where none does."""
+    parts = {at: part for at, part in _parts(query) if np.ptp(part, axis=1).any()}
+    if not parts:
+        raise ValueError(f"query: of {len(query)} frames, at least {LEAST} with a pitch are needed")
+    return parts
+
+
+def _best(score: np.ndarray, n: int) -> np.ndarray:
+    """The ``n`` highest, best first."""
+    return np.argsort(-score, kind="stable")[:n]
 
 
 def _parts(query: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
