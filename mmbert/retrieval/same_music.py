@@ -12,11 +12,12 @@ from mmbert.audio.chroma import FRAMES_A_SECOND, score_chroma
 from mmbert.audio.listen import count
 from mmbert.errors import UsageError
 from mmbert.retrieval.calibrate import shares_beaten
-from mmbert.retrieval.chroma_match import LEAST, ROTATIONS, ChromaIndex, ChromaMatches
+from mmbert.retrieval.chroma_match import LEAST, PART, PARTS, ROTATIONS, ChromaIndex, ChromaMatches
 from mmbert.retrieval.conditions import allowed, checked_modality, lies_in
 from mmbert.retrieval.example import Like, read_item
 from mmbert.retrieval.hits import hit_of
 from mmbert.retrieval.intervals import apart
+from mmbert.retrieval.same_enough import ENOUGH, standing_out
 from mmbert.retrieval.versions import fold_versions
 from mmbert.symbolic.facets import score_facets
 from mmbert.titles import title_of
@@ -25,11 +26,12 @@ from mmbert.types import Answer, Condition, Embedded, Facets, Kind, Place, Query
 if TYPE_CHECKING:
     from mmbert.store import Generation
 
-# Likeness below which nothing is said to be the same music: of renderings of validation works a twentieth of the right
-# scores lie below, and a twentieth of the best wrong ones above (benchmarks/same_music.py).
-ENOUGH = 0.76
 _SAME_SPEED = 0.04  # difference of speed that is not worth saying
 _LOOKED_AT = 20  # of the best pieces, that are looked for in what was given where they are shorter
+_SLOWER = 1.25  # how far a piece may be played slower than what was given and still be looked for
+# What such a piece costs that is half as long as the two parts that count else, and again for each halving: by so much
+# the best of wrong pieces is liker where less is compared.
+_SHORT = 0.08
 
 
 @dataclass(frozen=True)
@@ -106,45 +108,55 @@ def search_same(
         Hits best first. A hit's ``similarity`` is the cosine of both sequences where they fit best, less what an
         unlikely speed costs; of more than half a minute the mean over its two best parts
         (:class:`~mmbert.retrieval.chroma_match.ChromaMatches`). ``score`` is the share of random pieces that are less
-        like it. ``nothing_fits`` where the best is not likely to be the same music.
+        like it. ``nothing_fits`` where the best is not likely to be the same music
+        (:mod:`~mmbert.retrieval.same_enough`).
     """
     checked_modality(modality)
     query = Query(conditions=tuple(conditions), like=sounding.name, mode="same")
-    keep = allowed(generation, query.conditions) & (index.lengths > 0)
+    others = index.lengths > 0
+    if (own := generation.row_of(sounding.uid)) is not None:
+        others[own] = False
+    keep = allowed(generation, query.conditions) & others
     if modality is not None:
         keep &= generation.pieces.kind == modality
     if folder is not None:
         keep &= lies_in(generation.pieces.path, folder)
-    if (own := generation.row_of(sounding.uid)) is not None:
-        keep[own] = False
-    found = index.find(sounding.frames, rotations=ROTATIONS)
+    found = index.find(sounding.frames, rotations=ROTATIONS, wanted=limit)
     rows = np.flatnonzero(keep)
     _look_for(index, rows[np.argsort(-found.score[rows], kind="stable")[: max(limit, _LOOKED_AT)]], sounding, found)
     shares = shares_beaten(np.where(index.lengths > 0, found.score, -np.inf))
+    same = np.zeros(len(index), bool)
+    same[others] = standing_out(found.score[others], len(sounding.frames) / FRAMES_A_SECOND) >= ENOUGH
     rows = rows[np.lexsort((rows, -found.score[rows]))]
     groups = fold_versions(generation, rows, limit)
     facets = generation.facets_of([row for row, _ in groups])
     hits = tuple(
-        _hit(generation, found, row, rank, float(shares[row]), facets[row], versions, sounding)
+        _hit(generation, found, row, rank, float(shares[row]), bool(same[row]), facets[row], versions, sounding)
         for rank, (row, versions) in enumerate(groups, 1)
     )
-    nothing = not hits or found.score[groups[0][0]] < ENOUGH
-    return Answer(query, hits, bool(nothing), int(keep.sum()))
+    return Answer(query, hits, not (groups and same[groups[0][0]]), int(keep.sum()))
 
 
 def _look_for(index: ChromaIndex, rows: np.ndarray, sounding: Sounding, found: ChromaMatches) -> None:
     """Look for shorter pieces in what was given, and note what fits better so.
 
-    A recording of half a minute of a long score lies across two of its parts, and is like neither.
+    A recording of half a minute of a long score lies across two of its parts, and is like neither. A longer one holds
+    a whole part, and need not be looked for.
     """
     whole = ChromaIndex.of([sounding.frames])
+    step = max(PART, (len(sounding.frames) - PART) / (PARTS - 1))  # frames from one part to the next
+    longest = min(len(sounding.frames), _SLOWER * (PART + step))
     for row in rows.tolist():
         frames = index.frames_of(row)
-        if not LEAST <= len(frames) < len(sounding.frames) or not np.ptp(frames, axis=1).any():
+        if not LEAST <= len(frames) < longest or not np.ptp(frames, axis=1).any():
+            continue
+        least = found.score[row] + _SHORT * max(0.0, np.log2(2 * PART / len(frames)))
+        if whole.roughly(frames, rotations=ROTATIONS).score[0] <= least:  # lies above the exact likeness as a rule
             continue
         there = whole.find(frames, rotations=ROTATIONS)
-        if there.score[0] > found.score[row]:
-            found.score[row], found.speed[row] = there.score[0], 1 / there.speed[0]
+        if there.score[0] > least:
+            found.score[row] += there.score[0] - least
+            found.speed[row] = 1 / there.speed[0]
             found.start_s[row], found.part_s[row] = there.part_s[0], there.start_s[0]  # a part of the piece fits there
             found.rotation[row] = ROTATIONS[(-int(there.rotation[0]) - ROTATIONS[0]) % len(ROTATIONS)]
 
@@ -155,6 +167,7 @@ def _hit(
     row: int,
     rank: int,
     share: float,
+    same: bool,
     facets: Facets,
     versions: Sequence[int],
     sounding: Sounding,
@@ -165,7 +178,7 @@ def _hit(
     stretched = 1 / speed if sounding.timed and facets.timed else None
     hit = hit_of(
         generation, row, rank=rank, similarity=float(found.score[row]), score=share, place=place, facets=facets,
-        why=_why(place, up, stretched, float(found.score[row]) >= ENOUGH), versions=versions,
+        why=_why(place, up, stretched, same), versions=versions,
     )  # fmt: skip
     return TuneHit(**vars(hit), transposed_by=-up, stretched_by=stretched)
 
