@@ -129,8 +129,9 @@ class Line:
         """The best cosine less cost at one place of each piece, float32 [P], whose query and rotation, int64 [P]."""
         length, energy = _lengths_and_energies(queries)
         kernel = np.zeros((len(queries), len(rotations), length.max(), 12), np.float32)
+        from_class = (np.arange(12) - np.asarray(rotations)[:, None]) % 12
         for row, query, e in zip(kernel, queries, energy):
-            row[:, : len(query)] = [np.roll(query / np.sqrt(e), r, axis=1) for r in rotations]
+            row[:, : len(query)] = (query / np.sqrt(e))[:, from_class].swapaxes(0, 1)
         columns = kernel.reshape(len(queries) * len(rotations), -1).T
         score, which = np.empty(len(places), np.float32), np.empty(len(places), np.int64)
         for low in range(0, len(places), _PIECES):

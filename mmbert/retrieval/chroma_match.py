@@ -25,7 +25,7 @@ ROTATIONS = tuple(range(-5, 7))
 _COARSE_SPEEDS = 1.1 ** np.arange(-9.0, 8.0)
 _EXACT = 20_000_000  # frames x speeds x rotations x parts that are searched exactly
 _LIKELY, _KEPT = 1200, 300  # pieces that are left by a pass at a quarter of the rate, and by one at half of it
-_KEPT_OF_PARTS = 50  # pieces that are left where several parts are asked
+_SEVERAL, _KEPT_OF_PARTS = 3, 50  # parts from which on a pass at a quarter of the rate is enough; pieces it leaves
 _DISTINCT = 16  # frames of a query at a quarter of the rate that tell pieces apart
 _BEST_PARTS = 2  # of a long query that count: a recording need not hold all of a score, nor a score all of a recording
 _UNLIKELY = 0.05  # what a query at twice or half the speed of a piece costs; four times as much at four times
@@ -140,10 +140,10 @@ class ChromaIndex:
         self, parts: Mapping[int, np.ndarray], rotations: Sequence[int], wanted: int
     ) -> tuple[ChromaMatches, np.ndarray]:
         """All pieces at few speeds, and which are worth an exact search: at half the rate, of many pieces only those
-        that a pass at a quarter of it leaves; several parts at a quarter alone."""
+        that a pass at a quarter of it leaves; of several parts that pass alone."""
         half = {at: pairs(part) for at, part in parts.items()}
         quarter = {at: pairs(part) for at, part in half.items()}
-        if len(parts) > 1:
+        if len(parts) >= _SEVERAL:
             found = _search(self._quarter, quarter, _COARSE_SPEEDS, rotations)
             return found, _best(found.score, max(wanted, _KEPT_OF_PARTS))
         if len(self) > _LIKELY and len(next(iter(quarter.values()))) >= _DISTINCT:

@@ -122,6 +122,28 @@ def test_a_long_query_is_asked_in_parts(index, library):
     assert found.start_s[longest] == pytest.approx(found.part_s[longest], abs=1)
 
 
+def test_several_parts_find_their_piece_in_a_large_library(index, library, monkeypatch):
+    long = max(range(30), key=lambda i: len(library[i]))
+    query = as_heard(library[long], 0.9, 2)
+    want = index.find(query, rotations=ROTATIONS)
+    monkeypatch.setattr(chroma_match, "_EXACT", 0)
+    monkeypatch.setattr(chroma_match, "_KEPT_OF_PARTS", 3)
+    for wanted in (0, 5):
+        got = index.find(query, rotations=ROTATIONS, wanted=wanted)
+        assert (got.score > -1).sum() == max(3, wanted)
+        assert got.score.argmax() == want.score.argmax() == long
+        for name in ("score", "start_s", "speed", "rotation", "part_s"):
+            assert getattr(got, name)[long] == pytest.approx(getattr(want, name)[long], abs=1e-5)
+
+
+def test_a_rough_likeness_is_near_the_exact_one(index, library):
+    query = as_heard(library[4][10:80], 1.0, 2)
+    rough, exact = (find(query, rotations=ROTATIONS) for find in (index.roughly, index.find))
+    assert rough.score.argmax() == exact.score.argmax() == 4
+    assert rough.score[4] == pytest.approx(exact.score[4], abs=0.1)
+    assert rough.rotation[4] == exact.rotation[4]
+
+
 def test_a_query_longer_than_a_piece_finds_it(library):
     short = library[4][50:80]
     found = ChromaIndex.of([*library[:4], short]).find(library[4][40 : 40 + PART])
