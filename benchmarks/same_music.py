@@ -8,12 +8,14 @@ any key as a library's question is. The libraries hold the right score and other
 the work that is asked for; then the right one is taken out, and the best of the wrong ones is the answer.
 
 Printed are how often the right one is first, what the rule of :mod:`mmbert.retrieval.same_enough` keeps of those, what
-it lets through of the best wrong ones, and what a likeness alone would keep that lets as many of all through.
+it lets through of the best wrong ones, and what a likeness alone would keep that lets as many of all through. Then the
+same of three minutes of performances among 500 pieces, with the processor's time of a question (one thread).
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,7 @@ from mmbert.audio.chroma import FRAMES_A_SECOND, score_chroma
 from mmbert.console import progress
 from mmbert.retrieval.chroma_match import PART, ROTATIONS, ChromaIndex
 from mmbert.retrieval.same_enough import ENOUGH, standing_out
+from mmbert.retrieval.same_music import _LOOKED_AT, Sounding, _look_for
 
 SECONDS = (30, 10, 5)
 FEW, MANY = (
@@ -36,6 +39,7 @@ FEW, MANY = (
     (2000,),
 )  # pieces of the libraries: the few are drawn from one search of the most of them
 _SEED = 5
+_MINUTES, _AMONG, _WHOLE = 450, 500, 12  # frames of long questions, pieces, and how many are asked at most
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,8 @@ def renderings(sounds: Sounds, most: int) -> list[Asked]:
     return list(first.values())[:most]
 
 
-def performances(data: Path | None, most: int) -> list[Asked]:
-    """Half minutes that people played, without the test split."""
+def performances(data: Path | None, most: int, frames: int = PART) -> list[Asked]:
+    """Passages of so many frames that people played, one a work, without the test split."""
     rng = np.random.default_rng(_SEED)
     works = [w for w in load_works(data, ("asap",)) if w.split != "test"]
     written = {w.id: score for w, score in scores_of(w for w in works if not w.row["same_as"])}
@@ -87,21 +91,18 @@ def performances(data: Path | None, most: int) -> list[Asked]:
             continue
         for _, score in scores_of([work]):
             heard = score_chroma(score)
-            start = int(rng.integers(max(1, len(heard) - PART)))
+            start = int(rng.integers(max(1, len(heard) - frames)))
             right = score_chroma(written[work.row["same_as"]])
-            found[work.cluster] = Asked(work.cluster, heard[start : start + PART], right)
+            if frames <= PART or len(heard) >= frames:
+                found[work.cluster] = Asked(work.cluster, heard[start : start + frames], right)
     return list(found.values())
 
 
 def outcomes(asked: Sequence[Asked], sounds: Sounds) -> Iterator[Outcome]:
     """All questions in all libraries."""
     rng = np.random.default_rng(_SEED)
-    own = {question.cluster for question in asked}
-    others = [i for i, work in enumerate(sounds.works) if work["cluster"] not in own]
-    order = rng.permutation(others).tolist()
     for sizes in (FEW, MANY):
-        scores = [*(question.score for question in asked), *(sounds.score_of(i) for i in order)][: max(sizes)]
-        index = ChromaIndex.of(scores)
+        index = _library(asked, sounds, max(sizes))
         with progress(f"asking {len(index)} pieces", len(asked) * len(SECONDS)) as advance:
             for place, question in enumerate(asked):
                 for seconds in SECONDS:
@@ -112,6 +113,36 @@ def outcomes(asked: Sequence[Asked], sounds: Sounds) -> Iterator[Outcome]:
                             wrong = rng.permutation(np.delete(score, place))[: pieces - 1]
                             yield _outcome(seconds, pieces, score[place], wrong, len(heard) / FRAMES_A_SECOND)
                     advance()
+
+
+def _library(asked: Sequence[Asked], sounds: Sounds, pieces: int) -> ChromaIndex:
+    """The right scores, first, and others of other works."""
+    own = {question.cluster for question in asked}
+    others = [i for i, work in enumerate(sounds.works) if work["cluster"] not in own]
+    order = np.random.default_rng(_SEED).permutation(others).tolist()
+    return ChromaIndex.of([*(q.score for q in asked), *(sounds.score_of(i) for i in order)][:pieces])
+
+
+def minutes(asked: Sequence[Asked], sounds: Sounds) -> dict[str, Any]:
+    """What whole pieces find, and what that takes."""
+    index = _library(asked, sounds, _AMONG)
+    index.roughly(asked[0].heard)  # halves the library, once
+    index.find(asked[0].heard)
+    found, took = [], []
+    for place, question in enumerate(asked):
+        started = time.process_time()
+        there = index.find(question.heard, rotations=ROTATIONS)
+        best = np.argsort(-there.score, kind="stable")[:_LOOKED_AT]
+        _look_for(index, best, Sounding("", "", question.heard, timed=True), there)
+        took.append(time.process_time() - started)
+        score, seconds = there.score.astype(float), len(question.heard) / FRAMES_A_SECOND
+        found.append(_outcome(round(seconds), _AMONG, score[place], np.delete(score, place), seconds))
+    first = [o for o in found if o.right > o.wrong]
+    return {
+        "questions": len(found), "first": _share([o.right > o.wrong for o in found]),
+        "kept": _share([o.stands >= ENOUGH for o in first]), "let_through": _share([o.passes >= ENOUGH for o in found]),
+        "median_s": round(float(np.median(took)), 2), "longest_s": round(max(took), 2),
+    }  # fmt: skip
 
 
 def _outcome(seconds: int, pieces: int, right: float, wrong: np.ndarray, length: float) -> Outcome:
@@ -157,6 +188,7 @@ def main(
         "enough": ENOUGH, "likeness": round(likeness, 3), "kept": _share([o.stands >= ENOUGH for o in first]),
         "let_through": let_through, "kept_by_likeness": _share([o.right >= likeness for o in first]),
     }  # fmt: skip
+    about["three_minutes"] = minutes(performances(data, min(questions, _WHOLE), _MINUTES), sounds)
     if as_json:
         print(json.dumps({**about, "rows": rows}))
     else:
