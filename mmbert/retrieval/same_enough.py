@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-# Let one in twenty of the best wrong pieces through, over performances and renderings of 30, 10 and 5 seconds, and
-# libraries of 10 to 2,000 pieces without the right one.
+# Lets one in twenty of the best wrong pieces through among composed works and folk tunes, fewer among composed works
+# alone: performances and renderings of 30, 10 and 5 seconds, libraries of 10 to 2,000 pieces without the right one.
 ENOUGH = 0.38
 _RANK, _OF_FEW = 10, 3  # the next are judged by the tenth best piece, of few by that at the end of the best third
 _UNLIKE = 0.4  # likeness of the next at least: two or three pieces tell nothing of how like chance can be

@@ -107,9 +107,9 @@ def search_same(
     Returns:
         Hits best first. A hit's ``similarity`` is the cosine of both sequences where they fit best, less what an
         unlikely speed costs; of more than half a minute the mean over its two best parts
-        (:class:`~mmbert.retrieval.chroma_match.ChromaMatches`). ``score`` is the share of random pieces that are less
-        like it. ``nothing_fits`` where the best is not likely to be the same music
-        (:mod:`~mmbert.retrieval.same_enough`).
+        (:class:`~mmbert.retrieval.chroma_match.ChromaMatches`), or that of a shorter piece within it, less what its
+        shortness costs. ``score`` is the share of random pieces that are less like it. ``nothing_fits`` where the best
+        is not likely to be the same music (:mod:`~mmbert.retrieval.same_enough`).
     """
     checked_modality(modality)
     query = Query(conditions=tuple(conditions), like=sounding.name, mode="same")
