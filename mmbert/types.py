@@ -174,6 +174,11 @@ class Facets:
         """Whether this is a score that was played without regard to its bar grid."""
         return self.parts is not None and self.bars is None
 
+    @property
+    def timed(self) -> bool:
+        """Whether its seconds are measured: those of a score without a tempo are at an assumed one."""
+        return self.tempo_bpm is not None or self.free_time or self.parts is None
+
     def known(self) -> dict[str, Any]:
         """The facets that are known, in field order; tuples become lists (what the JSON shows).
 
@@ -414,7 +419,7 @@ class TuneHit(Hit):
     Attributes:
         transposed_by: Semitones that bring the piece to the pitch of what was asked for.
         stretched_by: Factor that brings the piece's note lengths to those of what was asked for, of a tune in quarter
-            notes, of sound in seconds; None where a tune has none.
+            notes, of sound in seconds; None where a tune has none, or one of both is a score whose tempo is unknown.
     """
 
     transposed_by: int = 0

@@ -110,8 +110,7 @@ def _players(facets: Facets) -> str:
 def _length(facets: Facets) -> str:
     """In minutes where a tempo is known (or the notes were played): a length at an assumed tempo is no measurement."""
     bars = f"{facets.bars} bar{'' if facets.bars == 1 else 's'}" if facets.bars else ""
-    timed = facets.tempo_bpm is not None or facets.free_time or facets.parts is None
-    if facets.duration_s is not None and timed:
+    if facets.duration_s is not None and facets.timed:
         return f"{show('duration_s', facets)} long" + (f" ({bars})" if bars else "")
     return f"{bars} long" if bars else ""
 

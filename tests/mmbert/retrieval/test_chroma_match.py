@@ -60,13 +60,14 @@ def test_in_another_key_it_needs_rotations(index, library, rotation):
         assert index.find(query).score[7] < 0.8
 
 
-def test_scores_are_those_of_a_slow_search(library):
+@pytest.mark.parametrize("rotations", [(0,), (0, 3), ROTATIONS])
+def test_scores_are_those_of_a_slow_search(library, rotations):
     query = library[3][11:60]
-    found = ChromaIndex.of(library[:3]).find(query, rotations=(0, 3))
+    found = ChromaIndex.of(library[:3]).find(query, rotations=rotations)
     for piece, frames in enumerate(library[:3]):
         padded = comparable(np.pad(frames, ((48, 120), (0, 0))))
         best = -1.0
-        for speed, rotation in product(SPEEDS, (0, 3)):
+        for speed, rotation in product(SPEEDS, rotations):
             q = np.roll(at_speed(comparable(query), speed)[:94], rotation, axis=1)
             under = np.lib.stride_tricks.sliding_window_view(padded, len(q), axis=0)[: 48 + len(frames)]
             energy = np.maximum((under**2).sum(axis=(1, 2)), 0.25 * np.sum(q**2))
@@ -75,13 +76,30 @@ def test_scores_are_those_of_a_slow_search(library):
         assert found.score[piece] == pytest.approx(best, abs=1e-5)
 
 
+def test_any_key_is_the_best_of_twelve(index, library):
+    query = as_heard(library[5][30:90], 1.1, -4)
+    found = index.find(query, rotations=ROTATIONS)
+    single = [index.find(query, rotations=(rotation,)) for rotation in ROTATIONS]
+    score = np.stack([each.score for each in single])
+    assert found.score == pytest.approx(score.max(axis=0), abs=1e-5)
+    best = score.argmax(axis=0)
+    clear = np.diff(np.sort(score, axis=0)[-2:], axis=0)[0] > 1e-4
+    assert clear.sum() > 20
+    assert found.rotation[clear].tolist() == np.array(ROTATIONS)[best[clear]].tolist()
+    for name in ("start_s", "speed"):
+        there = np.stack([getattr(each, name) for each in single])[best, np.arange(30)]
+        assert getattr(found, name)[5] == there[5]
+
+
+@pytest.mark.parametrize("likely", [12, 1200])
 @pytest.mark.parametrize("rotations", [(0,), ROTATIONS])
-def test_a_large_library_is_searched_coarsely_first_with_the_same_best(library, monkeypatch, rotations):
+def test_a_large_library_is_searched_coarsely_first_with_the_same_best(library, monkeypatch, rotations, likely):
     rng, moved = np.random.default_rng(2), 2 * (len(rotations) > 1)
     exact = ChromaIndex.of(library)
     queries = [as_heard(library[i][10:85], float(rng.uniform(0.85, 1.18)), moved) for i in range(0, 30, 10)]
     for query in queries:
         want = exact.find(query, rotations=rotations)
+        monkeypatch.setattr(chroma_match, "_LIKELY", likely)
         monkeypatch.setattr(chroma_match, "_KEPT", 6)
         monkeypatch.setattr(chroma_match, "_EXACT", 0)
         got = ChromaIndex.of(library).find(query, rotations=rotations)
@@ -104,10 +122,41 @@ def test_a_long_query_is_asked_in_parts(index, library):
     assert found.start_s[longest] == pytest.approx(found.part_s[longest], abs=1)
 
 
+def test_several_parts_find_their_piece_in_a_large_library(index, library, monkeypatch):
+    long = max(range(30), key=lambda i: len(library[i]))
+    query = as_heard(library[long], 0.9, 2)
+    want = index.find(query, rotations=ROTATIONS)
+    monkeypatch.setattr(chroma_match, "_EXACT", 0)
+    monkeypatch.setattr(chroma_match, "_KEPT_OF_PARTS", 3)
+    for wanted in (0, 5):
+        got = index.find(query, rotations=ROTATIONS, wanted=wanted)
+        assert (got.score > -1).sum() == max(3, wanted)
+        assert got.score.argmax() == want.score.argmax() == long
+        for name in ("score", "start_s", "speed", "rotation", "part_s"):
+            assert getattr(got, name)[long] == pytest.approx(getattr(want, name)[long], abs=1e-5)
+
+
+def test_a_rough_likeness_is_near_the_exact_one(index, library):
+    query = as_heard(library[4][10:80], 1.0, 2)
+    rough, exact = (find(query, rotations=ROTATIONS) for find in (index.roughly, index.find))
+    assert rough.score.argmax() == exact.score.argmax() == 4
+    assert rough.score[4] == pytest.approx(exact.score[4], abs=0.1)
+    assert rough.rotation[4] == exact.rotation[4]
+
+
 def test_a_query_longer_than_a_piece_finds_it(library):
     short = library[4][50:80]
     found = ChromaIndex.of([*library[:4], short]).find(library[4][40 : 40 + PART])
     assert found.score.argmax() == 4
+
+
+@pytest.mark.parametrize("exactly", [0, 10**9])
+def test_a_query_that_begins_with_silence_finds_its_piece(library, monkeypatch, exactly):
+    monkeypatch.setattr(chroma_match, "_EXACT", exactly)
+    query = np.concatenate([np.zeros((PART - 20, 12), np.uint8), library[8][40:60]])  # a fast one is silence alone
+    found = ChromaIndex.of(library).find(query, rotations=ROTATIONS)
+    assert np.isfinite(found.score).all()
+    assert found.score.argmax() == 8
 
 
 def test_pieces_without_frames_and_libraries_without_pieces(library):

@@ -34,7 +34,8 @@ export class Shown {
   }
 
   wait(seconds) {
-    this.at("summary").textContent = `Still searching, ${seconds} s so far. The first question loads the model; with many people asking, each waits for those before.`;
+    const why = this.page.asked.same ? "Every place of every piece is compared in twelve keys" : "The first question loads the model";
+    this.at("summary").textContent = `Still searching, ${seconds} s so far. ${why}; with many people asking, each waits for those before.`;
     if (seconds < 30 || this.at("notice").childElementCount) return;
     this.notice("This takes longer than it should.", "The question may have been lost on its way.", [["Ask again", () => this.page.again()]]);
   }
