@@ -28,7 +28,7 @@ _BLOCK_FRAMES = 1 << 16
 _RATES = (1_000, 192_000)  # Hz; nobody hears more
 _LEFT_S = 1  # of sound that lies unread before it is told: less may be a tag
 _ROUNDED_S = 0.1  # by which lengths of what is compressed are wrong in whole files: they are estimates
-_PADDED_S = 0.25  # that an MP3 may be longer than its sound: what its encoder put before and behind
+_PADDED = 6000  # samples that an MP3 may be longer than its sound: what its encoder put before and behind
 _LEAST_BYTES_A_SECOND = 500  # no coding of music takes less
 _STATED = {"title": "title", "composer": "artist", "album": "album"}  # metadata of an item, and libsndfile's name
 _CANCELLED = 1e-4  # share of a channel's power below which the mean of all holds nothing of it
@@ -182,7 +182,7 @@ class _Decoder:
         for _ in range(RUNS):
             run, heard = waiting.pop(0), read / self.sample_rate
             seconds += heard
-            left = run.seconds - heard >= _PADDED_S
+            left = run.seconds - heard >= _PADDED / self.sample_rate
             if left:
                 waiting.insert(0, rest(self._file.path, run, heard))
             if not waiting:

@@ -230,6 +230,13 @@ def test_a_whole_mp3_whose_length_is_estimated_has_no_flaw(tmp_path, mp3s):
         assert heard(next(load_items(put(tmp_path, name, data))).recording)[1] == ""
 
 
+@pytest.mark.parametrize("rate", [8000, 16_000, 44_100])
+def test_an_mp3_of_any_rate_is_as_long_as_its_sound(tmp_path, rate):
+    soundfile.write(tmp_path / "a.mp3", NOISE[:20_000], rate)
+    samples, flaw = heard(next(load_items(tmp_path / "a.mp3")).recording)
+    assert (len(samples), flaw) == (20_000, "")
+
+
 def test_frames_that_cannot_be_decoded_are_passed_over(tmp_path, mp3s):
     data = bytearray(mp3s[0])
     rng = np.random.default_rng(3)
