@@ -49,7 +49,7 @@ def validation_scores() -> dict[str, Score]:
 class Blocks(list):
     """Sound that is all there."""
 
-    truncated = ""
+    flaw, clipped = "", 0
 
 
 # ---- metre -----------------------------------------------------------------------------------------------------------
