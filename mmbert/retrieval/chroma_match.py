@@ -110,13 +110,21 @@ class ChromaIndex:
     def _quarter(self) -> Line:
         return self._half.halved()
 
-    def find(self, query: np.ndarray, *, rotations: Sequence[int] = (0,), wanted: int = 0) -> ChromaMatches:
+    def find(
+        self,
+        query: np.ndarray,
+        *,
+        rotations: Sequence[int] = (0,),
+        wanted: int = 0,
+        among: np.ndarray | None = None,
+    ) -> ChromaMatches:
         """How like the query each piece is at best.
 
         Args:
             query: Stored frames of a recording or a score, uint8 [n, 12], n at least :data:`LEAST`.
             rotations: Semitones by which the query may be moved; :data:`ROTATIONS` for any key.
             wanted: Pieces of which likeness and place are to be exact at least.
+            among: Pieces that may be answers, bool [P]: as many of them are exact as of all; None for all.
 
         Raises:
             ValueError: for a query that is too short, or holds no pitch.
@@ -124,7 +132,8 @@ class ChromaIndex:
         parts = _asked(query)
         if self.n_frames * len(SPEEDS) * len(rotations) * len(parts) <= _EXACT:
             return _search(self._line, parts, SPEEDS, rotations)
-        found, kept = self._coarsely(parts, rotations, wanted)
+        among = np.ones(len(self), bool) if among is None else among
+        found, kept = self._coarsely(parts, rotations, wanted, among)
         found.score[:] -= 2
         # Each piece in the query's key, so that all are searched at once.
         exact = _search(self._line.some(kept, -found.rotation[kept]), parts, SPEEDS, (0,))
@@ -137,7 +146,7 @@ class ChromaIndex:
         return _search(self._half, half, _COARSE_SPEEDS, rotations)
 
     def _coarsely(
-        self, parts: Mapping[int, np.ndarray], rotations: Sequence[int], wanted: int
+        self, parts: Mapping[int, np.ndarray], rotations: Sequence[int], wanted: int, among: np.ndarray
     ) -> tuple[ChromaMatches, np.ndarray]:
         """All pieces at few speeds, and which are worth an exact search: at half the rate, of many pieces only those
         that a pass at a quarter of it leaves; of several parts that pass alone."""
@@ -145,14 +154,14 @@ class ChromaIndex:
         quarter = {at: pairs(part) for at, part in half.items()}
         if len(parts) >= _SEVERAL:
             found = _search(self._quarter, quarter, _COARSE_SPEEDS, rotations)
-            return found, _best(found.score, max(wanted, _KEPT_OF_PARTS))
+            return found, _best(found.score, max(wanted, _KEPT_OF_PARTS), among)
         if len(self) > _LIKELY and len(next(iter(quarter.values()))) >= _DISTINCT:
             found = _search(self._quarter, quarter, _COARSE_SPEEDS, rotations)
-            likely = _best(found.score, max(wanted, _LIKELY))
+            likely = _best(found.score, max(wanted, _LIKELY), among)
             found.put(likely, _search(self._half.some(likely), half, _COARSE_SPEEDS, rotations))
         else:
             found, likely = _search(self._half, half, _COARSE_SPEEDS, rotations), np.arange(len(self))
-        return found, likely[_best(found.score[likely], max(wanted, _KEPT))]
+        return found, likely[_best(found.score[likely], max(wanted, _KEPT), among[likely])]
 
 
 def at_speed(frames: np.ndarray, speed: float) -> np.ndarray:
@@ -177,9 +186,10 @@ def _asked(query: np.ndarray) -> dict[int, np.ndarray]:
     return parts
 
 
-def _best(score: np.ndarray, n: int) -> np.ndarray:
-    """The ``n`` highest, best first."""
-    return np.argsort(-score, kind="stable")[:n]
+def _best(score: np.ndarray, n: int, among: np.ndarray) -> np.ndarray:
+    """The ``n`` highest of all and the ``n`` highest of some, bool [P], in ascending order of place."""
+    order = np.argsort(-score, kind="stable")
+    return np.union1d(order[:n], order[among[order]][:n])
 
 
 def _parts(query: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

@@ -121,7 +121,7 @@ def search_same(
         keep &= generation.pieces.kind == modality
     if folder is not None:
         keep &= lies_in(generation.pieces.path, folder)
-    found = index.find(sounding.frames, rotations=ROTATIONS, wanted=limit)
+    found = index.find(sounding.frames, rotations=ROTATIONS, wanted=limit, among=keep)
     rows = np.flatnonzero(keep)
     _look_for(index, rows[np.argsort(-found.score[rows], kind="stable")[: max(limit, _LOOKED_AT)]], sounding, found)
     shares = shares_beaten(np.where(index.lengths > 0, found.score, -np.inf))

@@ -176,3 +176,14 @@ def test_too_short_and_without_pitch_are_refused(index, query):
 def test_lengths_must_fit(library):
     with pytest.raises(ValueError, match="sum to 5"):
         ChromaIndex(np.array([2, 3]), library[0])
+
+
+def test_pieces_that_may_be_answers_are_exact_however_many_others_are_nearer(library, monkeypatch):
+    index, among = ChromaIndex.of(library), np.arange(30) >= 27
+    want = index.find(library[2][10:80])
+    monkeypatch.setattr(chroma_match, "_EXACT", 0)
+    monkeypatch.setattr(chroma_match, "_KEPT", 2)
+    got = ChromaIndex.of(library).find(library[2][10:80], wanted=2, among=among)
+    assert got.score.argmax() == 2
+    assert (got.score > -1).sum() == 4
+    assert got.score[27:].max() == pytest.approx(want.score[27:].max(), abs=1e-5)
