@@ -80,7 +80,7 @@ def probe(encoder: AudioEncoder, packs: Path, seed: int = 1) -> dict[str, float]
         DataError: where a pack is missing.
     """
     features: dict[str, list[Tensor]] = {}
-    out = {}
+    out: dict[str, float] = {}
     for task in TASKS:
         tests = [t for t in task.tests if t == task.tests[0] or (packs / f"{task.pack}-{t}").exists()]
         found = [load_audio(packs / f"{task.pack}-{split}") for split in (*_CHOSEN_BY, *tests)]
