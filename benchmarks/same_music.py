@@ -34,10 +34,8 @@ from mmbert.retrieval.same_enough import ENOUGH, standing_out
 from mmbert.retrieval.same_music import _LOOKED_AT, Sounding, _look_for
 
 SECONDS = (30, 10, 5)
-FEW, MANY = (
-    (10, 30, 100, 300),
-    (2000,),
-)  # pieces of the libraries: the few are drawn from one search of the most of them
+FEW = (10, 30, 100, 300)  # pieces of the libraries, drawn from one search of the most of them
+MANY = (2000,)
 _SEED = 5
 _MINUTES, _AMONG, _WHOLE = 450, 500, 12  # frames of long questions, pieces, and how many are asked at most
 

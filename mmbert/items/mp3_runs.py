@@ -5,6 +5,7 @@ Frame headers as in ISO 11172-3, 2.4.1.3, and 13818-3, 2.4.2.3; layer III alone.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +17,8 @@ _LEAST = 8  # frames of a run: what follows each other so often is no accident
 RUNS = 100  # that are looked for; nobody listens to a file in more pieces
 _TRIES = 1 << 17  # places where a run might begin that are tried
 _BLOCK = 1 << 16
-_TAGS = (b"TAG", b"ID3", b"APE")
+_TAGS = (b"TAG", b"ID3", b"APE", b"LYR")
+_HEADER = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]")  # sync, a version and layer III
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class Run:
 def mp3_runs(path: Path) -> list[Run]:
     """The runs of a file in their order; a frame in which an encoder describes a whole file begins one."""
     runs: list[Run] = []
-    tries, at = _TRIES, 0
     with path.open("rb", buffering=_BLOCK) as f:
+        tries, at = _TRIES, _behind_tag(f)
         while tries and len(runs) < RUNS and (begin := _next(f, at)) is not None:
             end, frames, seconds = _follow(f, begin)
             if frames >= _LEAST:
@@ -66,17 +68,24 @@ def rest(path: Path, run: Run, seconds: float) -> Run:
     return Run(at, run.end, run.seconds - passed, damaged=False)
 
 
+def _behind_tag(f: BinaryIO) -> int:
+    """Where the ID3v2 tag at the beginning ends: pictures in it are full of what may be headers; 0 where none is."""
+    head = f.read(10)
+    if head[:3] != b"ID3" or len(head) < 10:
+        return 0
+    return 10 + sum((byte & 127) << 7 * (3 - i) for i, byte in enumerate(head[6:]))
+
+
 def _next(f: BinaryIO, at: int) -> int | None:
     """The first place from ``at`` that may begin a frame."""
     while True:
         f.seek(at)
         block = f.read(_BLOCK)
-        found = block.find(b"\xff")
-        if found >= 0:
-            return at + found
-        if not block:
+        if found := _HEADER.search(block):
+            return at + found.start()
+        if len(block) < 2:
             return None
-        at += len(block)
+        at += len(block) - 1
 
 
 def _follow(f: BinaryIO, at: int) -> tuple[int, int, float]:

@@ -188,7 +188,7 @@ class _Decoder:
             if not waiting:
                 return
             run = waiting[0]
-            if run.damaged or (left and self._short):
+            if (run.damaged or (left and (self._short or self._broken))) and self._holes[-1:] != [seconds]:
                 self._holes.append(seconds)
             with closing(Part(self._file.path, run.begin, run.end)) as part:
                 try:
@@ -230,10 +230,14 @@ class _Decoder:
         """What the end of the sound, after so many frames, says of the file; empty where it is as it should be."""
         file, wav, ogg = self._file, self._wav, self._file.head[:4] == b"OggS"
         seconds, why = total / self.sample_rate, ""
-        behind = wav.behind * seconds / max(wav.length, 1) if wav else sum(run.seconds for run in self._runs) - seconds
+        if wav:
+            behind = wav.behind * seconds / max(wav.length, 1)
+        else:  # an encoder's padding is in the runs, and in each of them again
+            behind = sum(run.seconds - _PADDED / self.sample_rate for run in self._runs) - seconds
         if self._holes:
             places = "a place" if len(self._holes) == 1 else f"{len(self._holes)} places, first"
-            return f"is damaged in {places} at {_clock(self._holes[0])}: what lay there is missing"
+            more = f", and {_clock(behind)} behind it" if behind >= _LEFT_S else ""
+            return f"is damaged in {places} at {_clock(self._holes[0])}: what lay there is missing{more}"
         if self._broken:
             why = "what follows is damaged or missing"
         elif wav and wav.behind and not wav.length:

@@ -178,6 +178,11 @@ def at_speed(frames: np.ndarray, speed: float) -> np.ndarray:
     return (np.diff(total, axis=0) * (n / len(frames))).astype(np.float32)
 
 
+def askable(query: np.ndarray) -> bool:
+    """Whether there is a pitch in what is compared of a query, uint8 [n, 12]."""
+    return any(np.ptp(part, axis=1).any() for _, part in _parts(query))
+
+
 def _asked(query: np.ndarray) -> dict[int, np.ndarray]:
     """The parts of a query that hold a pitch, by their first frame; ValueError where none does."""
     parts = {at: part for at, part in _parts(query) if np.ptp(part, axis=1).any()}
@@ -187,7 +192,7 @@ def _asked(query: np.ndarray) -> dict[int, np.ndarray]:
 
 
 def _best(score: np.ndarray, n: int, among: np.ndarray) -> np.ndarray:
-    """The ``n`` highest of all and the ``n`` highest of some, bool [P], in ascending order of place."""
+    """Pieces with the ``n`` highest scores of all and of those ``among``, bool [P]: int64, ascending."""
     order = np.argsort(-score, kind="stable")
     return np.union1d(order[:n], order[among[order]][:n])
 

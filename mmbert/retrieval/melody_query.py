@@ -25,6 +25,7 @@ from mmbert.types import Answer, bars_named
 
 LEAST = 4  # notes of the bars that are asked about
 _LONGEST_NAME = 40  # of a part, in a sentence
+_METRE_CHARACTERS = 20
 _NOTHING = "A phrase is found by its notes: give MIDI, MusicXML, ABC or a recording of a tune"
 
 
@@ -212,9 +213,9 @@ def _given(like: Like | Score, metre: tuple[int, int] | None) -> _Given:
 def _metre(text: str) -> tuple[int, int]:
     """Beats and what a beat is, of a metre as people write it."""
     beats, _, unit = text.partition("/")
-    if beats.isdecimal() and unit.isdecimal() and valid(int(beats), int(unit)):
+    if len(text) <= _METRE_CHARACTERS and beats.isdecimal() and unit.isdecimal() and valid(int(beats), int(unit)):
         return int(beats), int(unit)
-    raise UsageError("metre", f"{text[:20]!r} is none", "Write it like 3/4 or 6/8")
+    raise UsageError("metre", f"{text[:_METRE_CHARACTERS]!r} is none", "Write it like 3/4 or 6/8")
 
 
 def _part(score: Score, wanted: str | int, name: str) -> int:

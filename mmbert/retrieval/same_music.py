@@ -12,7 +12,7 @@ from mmbert.audio.chroma import FRAMES_A_SECOND, score_chroma
 from mmbert.audio.listen import count
 from mmbert.errors import UsageError
 from mmbert.retrieval.calibrate import shares_beaten
-from mmbert.retrieval.chroma_match import LEAST, PART, PARTS, ROTATIONS, ChromaIndex, ChromaMatches
+from mmbert.retrieval.chroma_match import LEAST, PART, PARTS, ROTATIONS, ChromaIndex, ChromaMatches, askable
 from mmbert.retrieval.conditions import allowed, checked_modality, lies_in
 from mmbert.retrieval.example import Like, read_item
 from mmbert.retrieval.hits import hit_of
@@ -78,7 +78,7 @@ def _checked(sounding: Sounding) -> Sounding:
     seconds = LEAST / FRAMES_A_SECOND
     if len(sounding.frames) < LEAST:
         raise UsageError(sounding.name, f"is shorter than {seconds:.0f} seconds", "Give more of it")
-    if not np.ptp(sounding.frames, axis=1).any():
+    if not askable(sounding.frames):
         raise UsageError(sounding.name, "holds no sound with a pitch", "Drums alone tell no piece from another")
     return sounding
 
@@ -121,12 +121,13 @@ def search_same(
         keep &= generation.pieces.kind == modality
     if folder is not None:
         keep &= lies_in(generation.pieces.path, folder)
-    found = index.find(sounding.frames, rotations=ROTATIONS, wanted=limit, among=keep)
+    found = index.find(sounding.frames, rotations=ROTATIONS, wanted=2 * limit, among=keep)
     rows = np.flatnonzero(keep)
     _look_for(index, rows[np.argsort(-found.score[rows], kind="stable")[: max(limit, _LOOKED_AT)]], sounding, found)
     shares = shares_beaten(np.where(index.lengths > 0, found.score, -np.inf))
     same = np.zeros(len(index), bool)
     same[others] = standing_out(found.score[others], len(sounding.frames) / FRAMES_A_SECOND) >= ENOUGH
+    rows = rows[found.score[rows] > -1]  # what a coarse pass left out is no hit, though versions share one
     rows = rows[np.lexsort((rows, -found.score[rows]))]
     groups = fold_versions(generation, rows, limit)
     facets = generation.facets_of([row for row, _ in groups])
@@ -148,7 +149,7 @@ def _look_for(index: ChromaIndex, rows: np.ndarray, sounding: Sounding, found: C
     longest = min(len(sounding.frames), _SLOWER * (PART + step))
     for row in rows.tolist():
         frames = index.frames_of(row)
-        if not LEAST <= len(frames) < longest or not np.ptp(frames, axis=1).any():
+        if len(frames) >= longest or not askable(frames):
             continue
         least = found.score[row] + _SHORT * max(0.0, np.log2(2 * PART / len(frames)))
         if whole.roughly(frames, rotations=ROTATIONS).score[0] <= least:  # lies above the exact likeness as a rule

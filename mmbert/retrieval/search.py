@@ -185,8 +185,10 @@ def _nothing_fits(
         fitting = fitting | np.array([perhaps(generation, c) for c in conditions], bool).reshape(fitting.shape)
     known = answered(conditions, fitting[:, keep], words)
     heard = evidence.heard
-    open_ = heard is not None and _open(conditions, evidence.failing[np.array(said, dtype=bool)], heard, keep)
-    if known or (known is False and not open_):
+    if heard is not None and not (keep & np.isfinite(heard.similarity)).any():
+        heard = None  # no recording may be a hit
+    failing = evidence.failing[np.array(said, dtype=bool)]
+    if known or (known is False and not (heard is not None and _open(conditions, failing, heard, keep))):
         return not known
     if evidence.meaning is None or (calibration := embedder().calibration) is None:
         return known is False or not (words >= HALF_FOUND).any()

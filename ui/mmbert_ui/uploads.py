@@ -188,7 +188,8 @@ class Uploads:
                     heard.take(result.mel)
                     continue
                 if isinstance(result, ItemError):
-                    faults.append(_too_long() if result.code == "E_LENGTH_LIMIT" else result)
+                    long = result.code == "E_LENGTH_LIMIT" and not as_melody
+                    faults.append(_too_long() if long else result)
                 elif isinstance(result.ready, Prepared) and heard is not None:
                     return heard.upload(replace(result.ready, chroma=result.chroma))
                 else:

@@ -14,6 +14,7 @@ import pytest
 
 from mmbert.errors import ItemError, MissingExtraError
 from mmbert.items import Limits, load_items
+from mmbert.items.mp3_runs import mp3_runs
 from mmbert.types import Recording
 
 soundfile = pytest.importorskip("soundfile")
@@ -222,6 +223,22 @@ def test_joined_mp3s_are_read_as_one(tmp_path, mp3s):
         samples, flaw = heard(next(load_items(put(tmp_path, name, data))).recording)
         assert len(samples) == pytest.approx(16 * 24_000, abs=4800)
         assert flaw == ""
+
+
+def test_many_joined_mp3s_do_not_break_off_by_the_padding_of_each(tmp_path, mp3s):
+    padded = b"LYRICSBEGIN" + bytes(500)
+    path = put(tmp_path, "a.mp3", padded.join([mp3s[0]] * 30))
+    samples, flaw = heard(next(load_items(path)).recording)
+    assert len(samples) == pytest.approx(30 * 8 * 24_000, rel=0.02)
+    assert flaw == ""
+
+
+def test_a_picture_in_a_tag_is_not_looked_through(mp3s, tmp_path):
+    picture = b"\xff\xfb" * (1 << 20)  # may all be headers
+    size = len(picture)
+    tag = b"ID3\x03\0\0" + bytes(size >> 7 * i & 127 for i in (3, 2, 1, 0)) + picture
+    runs = mp3_runs(put(tmp_path, "a.mp3", tag + mp3s[0]))
+    assert [(run.begin, run.damaged) for run in runs] == [(len(tag), False)]
 
 
 def test_a_whole_mp3_whose_length_is_estimated_has_no_flaw(tmp_path, mp3s):

@@ -81,7 +81,8 @@ class Suggest {
       this.idle();
       if (view.state === "hits") this.show(view);
       else {
-        if (melody.source) melody.source.metre = null; // in which it may be no melody: as heard, the next time
+        if (this.chosen && melody.source) melody.source.metre = null; // in which it may be no melody: as heard, then
+        this.chosen = false;
         this.error(fault(view));
       }
     } catch (wrong) {
