@@ -201,7 +201,7 @@ def test_a_recording_that_is_too_large_or_none_is_refused_in_words(page, tmp_pat
         "input[type=file]:not([data-melody])", {"name": "no.flac", "mimeType": "", "buffer": b"fLaC" * 30}
     )
     page.wait_for_selector(".mm-search[data-state=error]")
-    assert "no.flac: cannot be decoded" in page.locator(".mm-notice").inner_text()
+    assert "no.flac: is damaged, or of a kind" in page.locator(".mm-notice").inner_text()
     with (tmp_path / "huge.wav").open("wb") as f:
         f.truncate(64 * 2**20 + 1)
     page.set_input_files("input[type=file]:not([data-melody])", tmp_path / "huge.wav")

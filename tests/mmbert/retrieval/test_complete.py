@@ -213,7 +213,9 @@ def test_an_accompaniment_is_as_long_as_the_bars_asked_about(library, bars):
     assert found.hits
     for hit in found.hits:
         assert hit.place.end_bar - hit.place.start_bar == bars
-        assert f"Bars {hit.place.start_bar + 1}-{hit.place.start_bar + bars} of" in hit.why
+        first = hit.place.start_bar + 1
+        said = f"Bar {first} of" if bars == 1 else f"Bars {first}-{first + bars - 1} of"
+        assert said in hit.why
         for whole in (False, True):
             notes = found.mix(hit, whole=whole).notes
             beneath = notes[notes["part"] > 0]
