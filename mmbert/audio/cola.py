@@ -9,7 +9,7 @@ with LayerNorm and tanh (g) is compared; g is for training alone.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pydantic.dataclasses import dataclass
@@ -73,8 +73,9 @@ class Cola(AudioEncoder):
             num_channels=1, width_coefficient=config.channels, depth_coefficient=config.depth, hidden_dim=self.width,
             dropout_rate=0.0, batch_norm_momentum=_NORM_MOMENTUM,
         )  # fmt: skip
-        self.network: nn.Module = EfficientNetModel(sizes)
-        self.network.to(memory_format=torch.channels_last)  # depthwise convolutions take half of the time so
+        network: Any = EfficientNetModel(sizes)
+        # Depthwise convolutions take half of the time so.
+        self.network = network.to(memory_format=torch.channels_last)
         _begin(self.network)
         self.compared: nn.Module
         if config.similarity == "bilinear":
