@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from mmbert.audio.sounds import SOUNDS
 from mmbert.errors import ItemError, LibraryError, UsageError
 from mmbert.retrieval.chroma_match import ChromaIndex
 from mmbert.retrieval.complete import open_phrases, suggest
@@ -450,7 +451,8 @@ class Library:
         if row is not None:
             piece, says = self._piece(row), self.generation.metadata(row).get
             text = says("description", "") if piece.kind == "text" else ""
-            said = text, says("flaws", "")
+            logits = self.generation.heard_in(row, SOUNDS) if piece.kind == "recording" else None
+            said = text, says("flaws", ""), logits
             vector = self.generation.vectors.rows("joint/pieces", [row])[0]
             subject = Subject(piece.id, piece.path, piece.number, piece.kind, piece.title, piece.facets, vector, *said)
         else:

@@ -272,6 +272,19 @@ class Embedded:
 
 
 @dataclass(frozen=True)
+class HeardSound:
+    """A sound that is heard in a recording, an estimate.
+
+    Attributes:
+        name: As AudioSet has it: an instrument, a genre, speech, anything.
+        probability: In [0, 1].
+    """
+
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True)
 class Tag:
     """Words that lie near to a piece.
 
@@ -306,6 +319,7 @@ class Description:
         phrases: The nearest wordings, by ``z``, one for the same statements.
         left_out: Statements that would have been among the tags, had the facets not spoken against them.
         flaws: What is wrong with a recording; empty where nothing is.
+        heard: The sounds that a recording is told by, the most probable first; empty of other pieces.
     """
 
     id: str
@@ -318,6 +332,7 @@ class Description:
     phrases: tuple[Tag, ...]
     left_out: tuple[str, ...] = ()
     flaws: str = ""
+    heard: tuple[HeardSound, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """All fields under their names."""

@@ -77,7 +77,7 @@ def _facts(facets: Facets, logits: np.ndarray) -> Facets:
         instruments=said.instruments,
         families=said.families,
         has_drums=said.has_drums or None,  # that none are heard does not mean that there are none
-        sounds=tuple(name for name, _ in said.sounds),
+        sounds=tuple(sound.name for sound in said.sounds),
     )
 
 

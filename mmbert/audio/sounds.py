@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mmbert.symbolic.instruments import DRUMS, NAMES, family_of
+from mmbert.types import HeardSound
 
 SOUNDS = 527
 HEARD = 0.2  # probability from which an instrument counts as playing
@@ -42,13 +43,13 @@ class Heard:
     """What is heard in a recording, estimated by a network.
 
     Attributes:
-        sounds: Names of sounds and their probabilities, the most probable first; at most :data:`MOST_TOLD`.
+        sounds: The most probable first; at most :data:`MOST_TOLD`.
         instruments: General MIDI names of the instruments, the most probable first; ``drums`` for percussion.
         families: Their families, in that order.
         has_drums: Whether drums are among them.
     """
 
-    sounds: tuple[tuple[str, float], ...]
+    sounds: tuple[HeardSound, ...]
     instruments: tuple[str, ...]
     families: tuple[str, ...]
     has_drums: bool
@@ -66,7 +67,8 @@ def heard(logits: np.ndarray, names: Sequence[str]) -> Heard:
     """
     probability = 1 / (1 + np.exp(-np.asarray(logits, np.float64)))
     order = [int(i) for i in np.argsort(-probability, kind="stable") if names[i] not in _OF_MUSIC]
-    told = tuple((names[i], round(float(probability[i]), 3)) for i in order[:MOST_TOLD] if probability[i] >= TOLD)
+    likely = [i for i in order[:MOST_TOLD] if probability[i] >= TOLD]
+    told = tuple(HeardSound(names[i], round(float(probability[i]), 3)) for i in likely)
     playing = [INSTRUMENTS[names[i]] for i in order if probability[i] >= HEARD and names[i] in INSTRUMENTS]
     instruments = tuple(dict.fromkeys(playing))
     families = tuple(dict.fromkeys(map(_family, instruments)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmbert.audio.sounds import said
 from mmbert.console import JsonOption, if_slow, print_json, stdout_console, warn
 from mmbert.errors import ItemError
 from mmbert.retrieval.describe import LIMIT
@@ -60,6 +61,9 @@ def _print(description: Description) -> None:
         f"[bold]{escape(printable(description.title))}[/bold] ({escape(printable(description.path))}{number})"
     )
     console.print(escape(printable(description.sentence)), highlight=False)
+    if description.heard:
+        sounds = ", ".join(f"{said(sound.name)} {sound.probability:.0%}" for sound in description.heard)
+        console.print(f"heard, with probabilities: {escape(sounds)}", highlight=False)
     if description.flaws:
         console.print(f"flaws: {escape(printable(description.flaws))}", highlight=False)
     _table("tags", description.tags)

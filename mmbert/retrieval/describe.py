@@ -22,6 +22,7 @@ from typing import Protocol
 
 import numpy as np
 
+from mmbert.audio.sounds import heard, sound_names
 from mmbert.facets import TOKENS, denied, tokens_of
 from mmbert.retrieval.in_words import sentence, short
 from mmbert.text.phrases import known_phrases
@@ -126,7 +127,7 @@ class Vocabulary:
 @dataclass(frozen=True, eq=False)
 class Subject:
     """A piece to be described: fields as in :class:`mmbert.types.Description`, its facets, its vector float32 [d],
-    and what it says where it is a text."""
+    what it says where it is a text, and of a recording the logits of named sounds, float [527]."""
 
     id: str
     path: str
@@ -137,6 +138,7 @@ class Subject:
     vector: np.ndarray
     text: str = ""
     flaws: str = ""
+    logits: np.ndarray | None = None
 
     @classmethod
     def of(cls, embedded: Embedded) -> Subject:
@@ -146,7 +148,8 @@ class Subject:
         title = title_of(facets.title or item.metadata.get("title"), source.path, source.number or None)
         vector = np.asarray(embedded.piece, np.float32)
         said = item.text or "", item.metadata.get("flaws", "")
-        return cls(item.uid, str(source.path), source.number, item.kind, title, facets, vector, *said)
+        logits = None if embedded.heard is None else embedded.heard[0]
+        return cls(item.uid, str(source.path), source.number, item.kind, title, facets, vector, *said, logits)
 
 
 def describe(subject: Subject, vocabulary: Vocabulary, limit: int = LIMIT) -> Description:
@@ -163,6 +166,7 @@ def describe(subject: Subject, vocabulary: Vocabulary, limit: int = LIMIT) -> De
         phrases=phrases,
         left_out=left_out,
         flaws=subject.flaws,
+        heard=() if subject.logits is None else heard(subject.logits, sound_names()).sounds,
     )
 
 

@@ -141,6 +141,10 @@ class Generation:
         """Rows of the recordings, int64 [r], and logits of the sounds heard in them, float16 [r, sounds]."""
         return self._records.heard(sounds)
 
+    def heard_in(self, row: int, sounds: int) -> np.ndarray | None:
+        """Logits of the sounds heard in one recording, float16 [sounds]; None where none are kept."""
+        return self._records.heard_in(row, sounds)
+
     def heard_windows(self, rows: Iterable[int], sounds: int) -> dict[int, np.ndarray]:
         """Logits of the sounds heard in the windows of some recordings, float16 [windows, sounds] of each."""
         return self._records.heard_windows(rows, sounds)

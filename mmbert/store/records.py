@@ -23,6 +23,7 @@ from mmbert.types import Condition, Facets, Place
 
 TERMS_AT_MOST, TERM_LENGTH = 64, 200  # of one question
 _MELODIES = "SELECT m.notes FROM piece p LEFT JOIN melody m ON m.piece_id=p.id ORDER BY p.id"
+_HEARD = "SELECT piece_id, piece FROM heard"
 _CHROMA = "SELECT c.frames FROM piece p LEFT JOIN chroma c ON c.piece_id=p.id ORDER BY p.id"
 _HEADS = "SELECT p.heads FROM piece LEFT JOIN phrases p ON p.piece_id=piece.id ORDER BY piece.id"
 KEYS_AT_ONCE = 500  # variables of one statement; every SQLite takes 999
@@ -184,9 +185,19 @@ class Records:
         Raises:
             DamageError: what is kept are no logits of so many sounds.
         """
-        kept = self._all("SELECT piece_id, piece FROM heard ORDER BY piece_id") if self._has("heard") else []
+        kept = self._all(f"{_HEARD} ORDER BY piece_id") if self._has("heard") else []
         logits = _logits([piece for _, piece in kept], sounds)
         return np.array([row for row, _ in kept], np.int64), logits
+
+    def heard_in(self, row: int, sounds: int) -> np.ndarray | None:
+        """Logits of the sounds heard in one recording, float16 [sounds]; None where none are kept.
+
+        Raises:
+            DamageError: as :meth:`heard`.
+        """
+        if not self._has("heard"):
+            return None
+        return _logits([piece for _, piece in self._each(_HEARD, [row], key="piece_id")], sounds)[0]
 
     def heard_windows(self, rows: Iterable[int], sounds: int) -> dict[int, np.ndarray]:
         """Logits of the sounds that are heard in the windows of some recordings, float16 [windows, sounds] of each.

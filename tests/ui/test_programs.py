@@ -73,7 +73,7 @@ def test_a_piece_has_its_facts_and_addresses_that_answer(client, library):
         assert found["id"] == piece.id
         assert found["title"] == piece.title
         assert found["facets"] == clean(piece.facets.known())
-        assert set(found["words"]) == {"sentence", "tags", "phrases", "left_out"}
+        assert set(found["words"]) == {"sentence", "heard", "tags", "phrases", "left_out"}
         assert found["words"]["sentence"].startswith(f"A {piece.facets.form} in D {piece.facets.mode}, 4/4 time")
         assert found["words"]["tags"][0]["statements"] == ["mode=minor"]
         for name in ("roll", "sound", "download"):
@@ -90,7 +90,7 @@ def test_without_a_model_a_piece_has_its_facts_and_their_sentence(client, librar
     monkeypatch.setattr(library, "describe", missing)
     found = client.get(f"/api/piece/{piece.id}").json()
     assert found["words"] == {
-        "sentence": before["words"]["sentence"], "tags": None, "phrases": None, "left_out": None,
+        "sentence": before["words"]["sentence"], "heard": None, "tags": None, "phrases": None, "left_out": None,
     }  # fmt: skip
     assert found | {"words": None} == before | {"words": None}
 

@@ -265,6 +265,7 @@ def test_the_json_of_recordings_holds_seconds_and_addresses(client, site):
     piece = client.get(f"/api/piece/{id_of(site, 'small.ogg')}").json()
     assert (piece["roll"], piece["sound"]) == (None, f"/sound/{piece['id']}")
     assert piece["words"]["sentence"].startswith("A recording, 0:14 long; heard: ")
+    assert [sound["name"] for sound in piece["words"]["heard"]] == list(piece["facets"]["sounds"])
     assert client.get(piece["waveform"]).status_code == 200
     assert client.get(piece["sound"]).status_code == 200
 
@@ -298,6 +299,7 @@ def test_a_dropped_recording_is_heard_and_asked_with(client, site, tmp_path):
     words = client.get(f"/words/{upload.id}.json").json()
     assert words["sentence"].startswith("A recording, 0:09 long; heard: ")
     assert words["tags"]
+    assert 0 < words["heard"][0]["probability"] <= 1
     assert client.get(f"/waveform/{upload.id}.json").json()["duration_s"] == pytest.approx(9.0, abs=0.02)
     assert client.get(f"/sound/{upload.id}").status_code == 404  # its sound is not kept
     same = respond(site, {"same": upload.id, "serial": 2})

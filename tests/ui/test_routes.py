@@ -53,7 +53,7 @@ def test_an_id_that_names_nothing_is_not_found(client, route, name):
 def test_a_piece_in_words(client, library):
     found = client.get(f"/words/{id_of(library, 'Slow Hymn')}.json")
     assert found.headers["cache-control"] == "no-store"
-    assert set(found.json()) == {"sentence", "tags", "phrases", "left_out"}
+    assert set(found.json()) == {"sentence", "heard", "tags", "phrases", "left_out"}
     assert found.json()["sentence"].startswith("A hymn in D minor, 4/4 time")
 
 

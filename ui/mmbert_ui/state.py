@@ -191,7 +191,7 @@ class PageState:
             return getattr(self.library, task)(melody, **question)
 
     def in_words(self, any_id: str) -> dict[str, Any] | None:
-        """``{sentence, tags, phrases, left_out}`` of a piece or a dropped file; None where the id names neither.
+        """``{sentence, heard, tags, phrases, left_out}`` of a piece or a dropped file; None where the id names neither.
 
         Where the model is missing or another, the sentence stands alone, the rest is None: facts need no model.
 
@@ -208,8 +208,8 @@ class PageState:
         except (WeightsError, LibraryError, MissingExtraError):
             facets = self.facets(upload) if upload else self.library.piece(any_id).facets
             kind = upload.item.kind if upload else self.library.piece(any_id).kind
-            return {"sentence": sentence(facets, kind), "tags": None, "phrases": None, "left_out": None}
-        return {name: found.to_json()[name] for name in ("sentence", "tags", "phrases", "left_out")}
+            return {"sentence": sentence(facets, kind), "heard": None, "tags": None, "phrases": None, "left_out": None}
+        return {name: found.to_json()[name] for name in ("sentence", "heard", "tags", "phrases", "left_out")}
 
     @contextmanager
     def _place(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmbert.audio.sounds import said
 from mmbert.cli import main
 from mmbert.console import if_slow
 from mmbert.store import open_library
@@ -140,7 +141,7 @@ def test_describe_puts_a_piece_into_words(
     found = answer_of(out)
     assert (code, list(found), len(found["rejects"])) == (3, ["fingerprint", "pieces", "rejects"], 1)
     piece, text = found["pieces"]
-    names = ["id", "path", "number", "kind", "title", "sentence", "tags", "phrases", "left_out", "flaws"]
+    names = ["id", "path", "number", "kind", "title", "sentence", "tags", "phrases", "left_out", "flaws", "heard"]
     assert (list(piece), piece["path"], piece["title"]) == (names, str(waltz), "Waltz in A minor")
     assert piece["sentence"].startswith("A waltz in A minor, 3/4 time, moderate (100 bpm, ")
     assert "for violin in two parts" in piece["sentence"]
@@ -169,6 +170,18 @@ def test_describe_tells_what_is_wrong_with_a_recording(
     flaws = "breaks off at 0:00 (the file is shorter than it says)"
     assert (code, answer_of(out)["pieces"][0]["flaws"]) == (0, flaws)
     assert f"flaws: {flaws}" in run(capsys, *args)[1]
+
+
+def test_describe_tells_how_probable_the_sounds_of_a_recording_are(
+    capsys: pytest.CaptureFixture[str], tiny_weights: Path
+) -> None:
+    args = ["describe", Path(__file__).parents[2] / "data" / "tone.wav", "--limit", 1, "--weights", tiny_weights]
+    heard = answer_of(run(capsys, *args, "--json")[1])["pieces"][0]["heard"]
+    probabilities = [sound["probability"] for sound in heard]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert all(0.05 <= p <= 1 for p in probabilities)
+    shown = " ".join(run(capsys, *args)[1].split())
+    assert f"heard, with probabilities: {said(heard[0]['name'])} {probabilities[0]:.0%}" in shown
 
 
 def test_a_description_is_no_piece(capsys: pytest.CaptureFixture[str], tunes: Path, tiny_weights: Path) -> None:

@@ -21,6 +21,7 @@ export function inWords(piece) {
 function described(found) {
   const parts = [el("p", { dir: "auto" }, found.sentence)];
   if (!found.tags) return [...parts, el("p", { class: "mm-hint" }, "The model that compares with words cannot be loaded here.")];
+  if (found.heard.length) parts.push(el("p", {}, `Heard, with probabilities: ${found.heard.map((sound) => `${sound.name} ${Math.round(100 * sound.probability)} %`).join("; ")}.`));
   parts.push(list("Nearest tags", found.tags), list("Nearest phrases", found.phrases));
   if (found.left_out.length) parts.push(el("p", { class: "mm-hint" }, `Left out, the facts say otherwise: ${found.left_out.join(", ")}.`));
   return parts;
