@@ -44,7 +44,7 @@ _KNOWN_VECTOR = """v.fingerprint=:fingerprint AND (v.error IS NULL OR v.reader=:
   SELECT 1 FROM heard h WHERE h.sha256=v.sha256 AND h.number=v.number AND h.fingerprint=v.fingerprint
   AND h.ears IS NOT :ears)"""
 _NO_EARS = "ALTER TABLE heard ADD COLUMN ears TEXT"  # of a ledger that did not keep by what it was heard
-_TODO = f"""
+_UNMADE = f"""
 SELECT f.sha256, f.suffix, f.context, min(f.path) FROM file f
 LEFT JOIN parse p ON p.sha256=f.sha256 AND p.suffix=f.suffix AND p.context=f.context AND p.reader=:reader
 WHERE p.sha256 IS NULL OR EXISTS (
@@ -52,7 +52,7 @@ WHERE p.sha256 IS NULL OR EXISTS (
   AND NOT EXISTS (SELECT 1 FROM vector v WHERE v.sha256=i.sha256 AND v.number=i.number AND {_KNOWN_VECTOR}))
 GROUP BY f.sha256, f.suffix, f.context ORDER BY min(f.path)
 """
-_PHRASES_TODO = """
+_PHRASES_UNMADE = """
 SELECT DISTINCT p.digest FROM phrases p JOIN file f USING(sha256, suffix, context)
 WHERE p.reader=? AND NOT EXISTS (
   SELECT 1 FROM vector v WHERE v.sha256=p.digest AND v.number=? AND v.fingerprint=? AND (v.error IS NULL OR v.reader=?))
@@ -213,7 +213,7 @@ class Ledger:
 
     def todo(self, maker: Maker) -> list[tuple[Key, str]]:
         """What is to be read, with the first of its files, in order of path."""
-        rows = self.connection.execute(_TODO, _made_by(maker))
+        rows = self.connection.execute(_UNMADE, _made_by(maker))
         return [(Key(sha, suffix, context), os.fsdecode(path)) for sha, suffix, context, path in rows]
 
     def contents(self) -> int:
@@ -281,7 +281,7 @@ class Ledger:
         """Digests of the phrases that lack vectors, in order; none where no model of phrases is at work."""
         found: set[bytes] = set()
         for model in maker.phrases.models.values() if maker.phrases else ():
-            rows = self.connection.execute(_PHRASES_TODO, [maker.reader, NUMBER, model, maker.reader])
+            rows = self.connection.execute(_PHRASES_UNMADE, [maker.reader, NUMBER, model, maker.reader])
             found |= {digest for (digest,) in rows}
         return sorted(found)
 
