@@ -129,8 +129,8 @@ def rendered(music: Callable[[str], bytes], licence: Callable[[str], str], folde
         sound = render(item.score, TRAIN[0], start=start, seconds=_RENDERED_S, speed=speed, semitones=up)
         sound = in_room(sound, *_ROOM, np.random.default_rng(len(work)))
         sound = soxr.resample(fitted(sound, round(_RENDERED_S * RATE)), RATE, _RATE)
-        sound = _mp3(sound, title, item.metadata.get("composer", ""))  # the artist of a recording is its composer
-        yield DemoRecording(_name(title), sound, title, "FluidSynth with FluidR3_GM", "rendered", work, licence(work))
+        coded = _mp3(sound, title, item.metadata.get("composer", ""))  # the artist of a recording is its composer
+        yield DemoRecording(_name(title), coded, title, "FluidSynth with FluidR3_GM", "rendered", work, licence(work))
 
 
 def _name(title: str) -> str:
