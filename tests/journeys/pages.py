@@ -24,8 +24,9 @@ FLAGS = [
 HOSTILE = "<img src=x onerror=alert(1)> ${alert(2)} {{value}} C:\\new `x`"
 JIG = "X:1\nT:{title}\nR:jig\nM:6/8\nL:1/8\nK:{key}\n|:{bars}:|\n"
 HARMLESS_404 = "/gradio_api/mcp/schema"
-# Gradio's client aborts its own event stream as a page is left, and logs that it did if the stream was still open.
-LEAVING = "AbortError: signal is aborted without reason"
+# Gradio's client aborts its own event stream as a page is left, and logs that it did if the stream was still open:
+# before an answer began or within its body.
+LEAVING = ("AbortError: signal is aborted without reason", "AbortError: BodyStreamBuffer was aborted")
 
 
 def tune(seed: int, root: int, minor: bool, beats: float, bars: int = 16) -> Score:

@@ -8,9 +8,11 @@ from mmbert_training import rendering
 from mmbert_training.evaluate import rendered
 from mmbert_training.evaluate.rendered import SECONDS, draw, hear
 from mmbert_training.rendering import (
+    BANDS,
     HELD_OUT,
     RATE,
     TRAIN,
+    equalised,
     excerpt,
     font_path,
     in_room,
@@ -75,6 +77,18 @@ def test_a_room_rings_on():
     assert heard.dtype == np.float32
     early, late = (np.sqrt(np.mean(heard[at : at + RATE // 10] ** 2)) for at in (RATE // 4, RATE))
     assert early > 10 * late > 0
+
+
+def test_an_equaliser_lowers_its_band_alone():
+    time = np.arange(RATE) / RATE
+    low, high = (np.sin(2 * np.pi * hz * time).astype(np.float32) for hz in (125, 4000))
+    gains = np.zeros(BANDS)
+    gains[6] = -12.0  # of 62.5 Hz times 2 ** 6
+    heard = equalised(low + high, gains)
+    assert heard.dtype == np.float32
+    assert np.abs(heard).max() == pytest.approx(np.abs(low + high).max(), rel=1e-5)
+    weight = [float(heard @ part) for part in (low, high)]
+    assert 20 * np.log10(weight[1] / weight[0]) == pytest.approx(-12, abs=0.1)
 
 
 @pytest.mark.parametrize("codec", ["mp3", "vorbis", "opus"])

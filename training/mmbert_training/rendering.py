@@ -1,4 +1,4 @@
-"""Sound of a score by FluidSynth, in a known speed, key and sound font, and what a room, a tape or a codec makes of it.
+"""Sound of a score by FluidSynth, in a known speed, key and sound font, and what becomes of it in rooms and on tapes.
 
     apt-get install -y fluidsynth fluid-soundfont-gm musescore-general-soundfont-small timgm6mb-soundfont
 
@@ -40,6 +40,7 @@ Codec = Literal["mp3", "vorbis", "opus"]
 _CODECS: dict[Codec, tuple[str, str]] = {
     "mp3": ("MP3", "MPEG_LAYER_III"), "vorbis": ("OGG", "VORBIS"), "opus": ("OGG", "OPUS"),
 }  # fmt: skip
+BANDS, _LOWEST_BAND = 8, 62.5  # octaves of the equaliser, and Hz of its first
 _OPUS_RATE = 24_000  # the nearest that Opus has
 
 
@@ -174,6 +175,21 @@ def in_room(sound: np.ndarray, decay_s: float, wet: float, rng: np.random.Genera
     response = np.r_[1.0, echo * np.sqrt(wet / np.sum(echo**2))]
     size = 1 << (len(sound) + n).bit_length()
     heard = np.fft.irfft(np.fft.rfft(sound, size) * np.fft.rfft(response, size), size)[: len(sound)]
+    return (heard * (np.abs(sound).max() / np.abs(heard).max())).astype(np.float32)
+
+
+def equalised(sound: np.ndarray, gains_db: np.ndarray, rate: int = RATE) -> np.ndarray:
+    """The sound through an equaliser of octave bands, its peak as before: what microphones and loudspeakers favour.
+
+    Args:
+        sound: float32 [samples].
+        gains_db: float [:data:`BANDS`], of 62.5 Hz, 125 Hz and so on; between two bands by pitch, beyond them as there.
+        rate: Hz.
+    """
+    size = 1 << len(sound).bit_length()
+    octaves = np.log2(np.maximum(np.fft.rfftfreq(size, 1 / rate), 1.0) / _LOWEST_BAND)
+    gains = 10 ** (np.interp(octaves, np.arange(len(gains_db)), gains_db) / 20)
+    heard = np.fft.irfft(np.fft.rfft(sound, size) * gains, size)[: len(sound)]
     return (heard * (np.abs(sound).max() / np.abs(heard).max())).astype(np.float32)
 
 

@@ -4,9 +4,10 @@
 
 renders a random 20 to 30 seconds of some works at 0.8 to 1.25 times their speed with the sound fonts that may be
 trained on (:data:`mmbert_training.rendering.TRAIN`), every third work a second time with the other font, one of the two
-from a room, a tape and a codec, and writes what mn04 and the chroma make of it. The sound itself is not kept. Of every
-work there is the chroma of its score as well. Works are one a cluster, of the training and the validation split; the
-test split is not read, nor are works that released weights may not see. A run that was broken off goes on where it was.
+from a room, an equaliser, a tape and a codec, and writes what mn04 and the chroma make of it. The sound itself is not
+kept. Of every work there is the chroma of its score as well. Works are one a cluster, of the training and the
+validation split; the test split is not read, nor are works that released weights may not see. A run that was broken off
+goes on where it was.
 
 To read a pack (:func:`load_sounds`) numpy and safetensors are enough.
 """
@@ -33,13 +34,14 @@ from mmbert_training import rendering
 from mmbert_training.manifest import OPEN, Split, Work, load_item, load_works
 
 ARRAYS, MANIFEST, PARTS = "sounds.safetensors", "sounds.json", "parts"
-VERSION = 1
+VERSION = 2  # the first had no equaliser
 SPLITS: tuple[Split, ...] = ("train", "validation")
 SEED = 7
 SECONDS, SPEED = (20.0, 30.0), (0.8, 1.25)
 _TWICE_EVERY = 3  # works: the second font takes five times as long
 _CHANGED = 0.3  # share of single renderings that are changed
-_ROOM, _NOISE = 0.6, 0.6  # shares of what is changed
+_ROOM, _EQUALISED, _NOISE = 0.6, 0.6, 0.6  # shares of what is changed
+_GAIN_DB = 8.0  # of a band of the equaliser, at most
 _LEAST_NOTES, _TRIES = 8, 20  # of an excerpt; draws of one
 _A_PART = 24  # works that are written at once
 _STEADY = np.array([(0, 120.0)], TEMPO)  # excerpts have no tempo of their own: their ticks are even in time
@@ -170,9 +172,11 @@ def heard_facets(part: Score, whole: Facets, speed: float) -> Facets:
 
 
 def changed_sound(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A rendering as from a room and a tape, through a codec."""
+    """A rendering as from a room, a microphone and a tape, through a codec."""
     if rng.random() < _ROOM:
         sound = rendering.in_room(sound, float(rng.uniform(0.2, 1.2)), float(rng.uniform(0.1, 0.8)), rng)
+    if rng.random() < _EQUALISED:
+        sound = rendering.equalised(sound, rng.uniform(-_GAIN_DB, _GAIN_DB, rendering.BANDS))
     if rng.random() < _NOISE:
         sound = rendering.with_noise(sound, float(rng.uniform(10, 30)), rng)
     return rendering.through_codec(sound, get_args(rendering.Codec)[int(rng.integers(3))])
