@@ -10,7 +10,7 @@ from mmbert.audio.sounds import SOUNDS, heard, sound_names
 from mmbert.retrieval.fuse import Lists, Weights, fuse
 from mmbert.retrieval.heard_words import HeardSounds, by_sound, perhaps
 from mmbert.retrieval.sound_words import SoundWords
-from mmbert.types import Condition, Operator
+from mmbert.types import Condition, HeardSound, Operator
 
 NAMES = sound_names()
 
@@ -95,7 +95,7 @@ def test_instruments_of_a_recording_are_named_as_those_of_scores():
     assert said.families[0] == "strings"
     assert not said.has_drums
     assert heard(LIBRARY[1], NAMES).instruments == ("drums",)
-    assert [(sound.name, sound.probability) for sound in said.sounds][0] == ("Violin, fiddle", 0.9)
+    assert said.sounds[0] == HeardSound("Violin, fiddle", 0.9)
     assert "Music" not in [sound.name for sound in said.sounds]
 
 
