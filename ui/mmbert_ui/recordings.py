@@ -13,18 +13,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from mmbert.errors import ItemError, LibraryError, MissingExtraError
-from mmbert.items.recording import read_in_order
+from mmbert.errors import ItemError, LibraryError
+from mmbert.items.sound_stream import SoundStream
 from mmbert_ui.ranges import Whole
 from mmbert_ui.render import wave_header
 from mmbert_ui.waveform import Waveform, waveform
-
-if TYPE_CHECKING:
-    from soundfile import SoundFile
 
 KEPT = 512  # recordings that are known to be unchanged, and their pictures
 _LOCKS = 64
@@ -53,7 +50,7 @@ class RecordingFile:
         duration_s: Seconds that could be decoded.
         sample_rate: Hz.
         channels: Of the file.
-        media_type: For browsers; empty where they do not play the file.
+        media_type: For browsers; empty where they do not play the file, or less of it than can be read.
     """
 
     id: str
@@ -106,12 +103,11 @@ class RecordingFile:
         if start < _HEADER:
             yield wave_header(frames, self.sample_rate, channels)[start:stop]
         at, width = max(start, _HEADER), 2 * channels
-        with self.opened() as f, decoder(f) as sound:
+        with self.opened(), _decoded(self.path) as sound:
             first = (at - _HEADER) // width
-            blocks = _samples(sound, first, channels)
             while at < stop:
-                block = next(blocks, None)
-                if block is None:  # shorter than it was: what is left is silence, so that the length holds
+                block = _pcm(sound.samples(first, _BLOCK_FRAMES), channels)
+                if not len(block):  # shorter than it was: what is left is silence, so that the length holds
                     block = np.zeros((_BLOCK_FRAMES, channels), np.int16)
                 data = block.tobytes()[at - _HEADER - first * width :][: stop - at]  # may begin within a frame
                 first += len(block)
@@ -160,7 +156,7 @@ class Recordings:
         file = self.file(library, piece_id)
         with self._drawing:
             if (known := self._waveforms.get(piece_id)) is None:
-                with file.opened() as f, decoder(f) as sound:
+                with file.opened(), _decoded(file.path) as sound:
                     known = waveform(sound, file.duration_s)
             _keep(self._waveforms, piece_id, known)
             return known
@@ -182,14 +178,13 @@ def _checked(library: Any, piece_id: str) -> RecordingFile:
     with path.open("rb") as f:
         if state is None or _state(os.fstat(f.fileno())) != state:
             raise _changed(path)
-        with decoder(f) as sound:
-            media_type = _PLAYED.get((sound.format, sound.subtype), "")
-            seconds = piece.facets.duration_s or sound.frames / sound.samplerate
-            return RecordingFile(piece_id, path, state, seconds, int(sound.samplerate), int(sound.channels), media_type)
+    with _decoded(path) as sound:
+        media_type = "" if sound.mended else _PLAYED.get(sound.kind, "")
+        seconds = piece.facets.duration_s or sound.frames / sound.sample_rate
+        return RecordingFile(piece_id, path, state, seconds, sound.sample_rate, sound.channels, media_type)
 
 
-@contextmanager
-def decoder(f: BinaryIO) -> Iterator[SoundFile]:
+def _decoded(path: Path) -> SoundStream:
     """A file as sound.
 
     Raises:
@@ -197,28 +192,15 @@ def decoder(f: BinaryIO) -> Iterator[SoundFile]:
         MissingExtraError: soundfile is not installed.
     """
     try:
-        import soundfile
-    except ImportError:
-        raise MissingExtraError.of("soundfile", "audio") from None
-    try:
-        sound = read_in_order(soundfile.SoundFile(os.dup(f.fileno()), closefd=True))
-    except soundfile.LibsndfileError:
-        raise ItemError(f.name, "cannot be decoded", "Build the library again", code="E_NOT_AUDIO") from None
-    with sound:
-        yield sound
+        return SoundStream(path)
+    except ValueError:
+        raise ItemError(str(path), "cannot be decoded", "Build the library again", code="E_NOT_AUDIO") from None
 
 
-def _samples(sound: SoundFile, first: int, channels: int) -> Iterator[np.ndarray]:
-    """Blocks int16 [n, channels] from a frame on, until the file ends or breaks off."""
-    import soundfile
-
-    try:
-        sound.seek(first)
-        while len(block := sound.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
-            block = block if block.shape[1] == channels else block.mean(axis=1, keepdims=True)
-            yield (np.clip(np.nan_to_num(block), -1.0, 1.0) * 32767).astype(np.int16)
-    except soundfile.LibsndfileError:
-        return
+def _pcm(samples: np.ndarray, channels: int) -> np.ndarray:
+    """float32 [n, c] as int16 [n, channels]."""
+    samples = samples if samples.shape[1] == channels else samples.mean(axis=1, keepdims=True)
+    return (np.clip(np.nan_to_num(samples), -1.0, 1.0) * 32767).astype(np.int16)
 
 
 def _state(status: os.stat_result) -> tuple[int, ...]:

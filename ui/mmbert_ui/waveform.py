@@ -6,14 +6,12 @@ Bounded: where it plays for hours, it is looked at here and there.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mmbert.audio.mel import FRAMES_A_SECOND, power
-
-if TYPE_CHECKING:
-    from soundfile import SoundFile
+from mmbert.items.sound_stream import SoundStream
 
 COLUMNS = 600
 LISTENED_S = 1.0  # of a column, at most: ten minutes of sound in all
@@ -37,32 +35,22 @@ class Waveform:
         return {"peaks": list(self.peaks), "duration_s": round(self.duration_s, 3)}
 
 
-def waveform(sound: SoundFile, duration_s: float) -> Waveform:
+def waveform(sound: SoundStream, duration_s: float) -> Waveform:
     """Peaks of a recording, read in blocks of a second at most.
 
     Args:
-        sound: The opened file.
+        sound: From its beginning.
         duration_s: Seconds of it that can be decoded.
     """
-    import soundfile
-
-    total = max(1, round(duration_s * sound.samplerate))
+    total = max(1, round(duration_s * sound.sample_rate))
     edges = np.linspace(0, total, COLUMNS + 1).astype(np.int64)
-    most = int(LISTENED_S * sound.samplerate)
+    most = int(LISTENED_S * sound.sample_rate)
     found = np.zeros(COLUMNS)
-    try:
-        at = 0
-        for i, (start, stop) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)):
-            if stop == start:  # of less frames than there are columns
-                found[i] = found[i - 1] if i else 0.0
-                continue
-            if at != start:
-                sound.seek(start)
-            block = np.nan_to_num(sound.read(min(stop - start, most), dtype="float32", always_2d=True))
-            at = start + len(block)
-            found[i] = np.abs(block).max(initial=0.0)
-    except soundfile.LibsndfileError:
-        pass  # it breaks off here
+    for i, (start, stop) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)):
+        if stop == start:  # of less samples than there are columns
+            found[i] = found[i - 1] if i else 0.0
+            continue
+        found[i] = np.abs(np.nan_to_num(sound.samples(start, min(stop - start, most)))).max(initial=0.0)
     return Waveform(_relative(found), duration_s)
 
 
