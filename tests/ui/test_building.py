@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 
 import pytest
@@ -31,7 +32,6 @@ def script(monkeypatch):
     real = building.subprocess.Popen
 
     def run(code: str) -> None:
-        code = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {code}"
         monkeypatch.setattr(building.subprocess, "Popen", lambda command, **how: real([command[0], "-c", code], **how))
 
     return run
@@ -76,7 +76,7 @@ def test_lines_that_are_no_objects_are_passed_over(builder, script):
 
 
 def test_a_build_is_its_own_group_and_is_told_to_stop_once(builder, script):
-    told = "import signal, sys; n = []; signal.signal(signal.SIGINT, lambda *_: n.append(1)); "
+    told = "import signal, sys; n = []; signal.signal(signal.SIGTERM, lambda *_: n.append(1)); "
     script(told + """import time; print('{"done": 1}', flush=True); time.sleep(1); print('{"report": %d}' % len(n))""")
     builder.start()
     process = builder._process
@@ -88,6 +88,18 @@ def test_a_build_is_its_own_group_and_is_told_to_stop_once(builder, script):
         assert builder.view()["state"] == "stopping"
         time.sleep(0.1)
     assert ended(builder) == {"state": "built", "report": 1}
+
+
+def test_a_page_that_ignores_ctrl_c_can_stop_its_build(builder, script):
+    """As one that a shell started in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        script("import time; time.sleep(99)")
+        builder.start()
+        builder.stop()  # before its Python has begun
+        assert ended(builder)["error"]["fault"] == "Stopped"
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_process_that_dies_is_a_sentence(builder, script):

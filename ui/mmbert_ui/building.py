@@ -90,7 +90,7 @@ class Builder:
         with self._lock:
             if self._process is not None and self._said["state"] == "running":  # a second signal would cut a batch
                 self._said = self._said | {"state": "stopping"}
-                self._process.send_signal(signal.SIGINT)
+                self._process.send_signal(signal.SIGTERM)  # a shell's background jobs ignore SIGINT, and so would it
 
     def view(self) -> dict[str, Any]:
         """``{state, ...}`` as the page shows it.

@@ -20,7 +20,7 @@ _TOLD = ("pieces", "embedded", "removed", "rejected", "seconds")  # of the repor
 
 def main(library: str, weights: str | None = None) -> int:
     """Build a library from the folders it was built from before."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # with which the page stops it
     places = [library, *([weights] if weights else [])]
     os.nice(5)  # the page that is being used goes first
     try:
