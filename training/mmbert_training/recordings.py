@@ -473,6 +473,7 @@ def _main(
     """Teach a checkpoint to read recordings."""
     sounds, embedder = load_sounds(pack), Embedder.from_pretrained(weights)
     words = said(sounds, pack, embedder, data)
+    before = measured(embedder.model, sounds, words) if "recording" in embedder.model.config.modalities else None
     model = train(sounds, words, embedder.model, seed, How(steps=steps))
     found = measured(model, sounds, words)
     rows = sounds.rows("train")
@@ -484,7 +485,7 @@ def _main(
     fingerprint = checkpoint.save(model, out, card)
     if embedder.calibration:
         embedder.calibration.save(out, fingerprint)
-    typer.echo(json.dumps(found))
+    typer.echo(json.dumps(found | {"before": before}))
 
 
 if __name__ == "__main__":
