@@ -18,6 +18,7 @@ RUNS = 100  # that are looked for; nobody listens to a file in more pieces
 _TRIES = 1 << 17  # places where a run might begin that are tried
 _BLOCK = 1 << 16
 _TAGS = (b"TAG", b"ID3", b"APE", b"LYR")
+_DESCRIBED = 36  # bytes of a frame, behind its header, that tell whether it describes a file
 _HEADER = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]")  # sync, a version and layer III
 
 
@@ -30,12 +31,14 @@ class Run:
         end: The byte behind its last.
         seconds: How long they last.
         damaged: Whether there is something else than a tag between the run before and this one.
+        stated: Whether its first frame says how long it is.
     """
 
     begin: int
     end: int
     seconds: float
     damaged: bool
+    stated: bool
 
 
 def mp3_runs(path: Path) -> list[Run]:
@@ -48,7 +51,8 @@ def mp3_runs(path: Path) -> list[Run]:
             if frames >= _LEAST:
                 f.seek(runs[-1].end if runs else begin)
                 between = runs and begin > runs[-1].end and f.read(3) not in _TAGS
-                runs.append(Run(begin, end, seconds, bool(between)))
+                f.seek(begin + 4)
+                runs.append(Run(begin, end, seconds, bool(between), _describes(f.read(_DESCRIBED))))
                 at = end
             else:
                 tries, at = tries - 1, begin + 1
@@ -65,7 +69,7 @@ def rest(path: Path, run: Run, seconds: float) -> Run:
             if not length:  # the file has changed
                 break
             at, passed = at + length, passed + lasts
-    return Run(at, run.end, run.seconds - passed, damaged=False)
+    return Run(at, run.end, run.seconds - passed, damaged=False, stated=False)
 
 
 def _behind_tag(f: BinaryIO) -> int:

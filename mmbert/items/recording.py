@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmbert.errors import ItemError
-from mmbert.items.sound_ends import ogg_ends
+from mmbert.items.sound_ends import ogg_fault
 from mmbert.items.sound_stream import PADDED, SoundStream, is_mp3
 from mmbert.types import Item, Recording
 
@@ -143,11 +143,11 @@ class _Decoder:
         if sound.broken:
             why = "what follows is damaged or missing"
         elif wav and wav.behind and not wav.length:
-            why = "its length was never written"
+            return "does not say how long it is, as after a recorder that was switched off: it is read to its end"
         elif behind >= _LEFT_S:
             why = f"{_clock(behind)} more lie unread behind the end that it states"
-        elif ogg and not ogg_ends(file.path, file.size):
-            why = "its last page is missing"
+        elif ogg and (fault := ogg_fault(file.path, file.size)):
+            why = fault
         elif ogg and sound.short:
             missing = sound.frames / self.sample_rate - seconds
             return f"is damaged: {missing:.1f} seconds of it are missing"
@@ -177,4 +177,4 @@ def _mono(block: np.ndarray) -> np.ndarray:
 
 
 def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    return f"{round(seconds) // 60}:{round(seconds) % 60:02d}"

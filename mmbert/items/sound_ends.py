@@ -61,17 +61,19 @@ def _is_chunk(kind: bytes, end: int, size: int) -> bool:
     return kind not in _WHOLE_FILES and all(32 <= c < 127 for c in kind) and end <= size
 
 
-def ogg_ends(path: Path, size: int) -> bool:
-    """Whether the last page of an Ogg file of ``size`` bytes is whole and says that it is the last."""
+def ogg_fault(path: Path, size: int) -> str:
+    """What is wrong with the end of an Ogg file of ``size`` bytes; empty where its last page is whole, says that it is
+    the last, and is of the stream that the first page began."""
     with path.open("rb") as f:
+        first = f.read(27)
         f.seek(max(size - _PAGE, 0))
         tail = f.read(_PAGE)
     at = tail.rfind(b"OggS")
     page = tail[at:] if at >= 0 else b""
-    if len(page) < 27 or not page[5] & 4:
-        return False
-    segments = page[27 : 27 + page[26]]
-    return len(page) >= 27 + page[26] + sum(segments)
+    whole = len(page) >= 27 and len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])
+    if not whole or not page[5] & 4:
+        return "its last page is missing"
+    return "" if page[14:18] == first[14:18] else "another one lies unread behind it"
 
 
 class Part(io.RawIOBase):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from mmbert.errors import MissingExtraError
 from mmbert.items.mp3_runs import RUNS, mp3_runs, rest
-from mmbert.items.sound_ends import Part, wav_data
+from mmbert.items.sound_ends import Part, WavData, wav_data
 from mmbert.items.text import clean
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 PADDED = 6000  # samples that an MP3 may be longer than its sound: what its encoder put before and behind
 _BLOCK_FRAMES = 1 << 16
 _ROUNDED_S = 0.1  # by which lengths of what is compressed are wrong in whole files: they are estimates
+_TAG_S = 1.0  # by which those of MP3s are: tags count as sound
 _STATED = {"title": "title", "composer": "artist", "album": "album"}  # metadata of an item, and libsndfile's name
 
 
@@ -46,6 +48,7 @@ class SoundStream:
 
     Args:
         path: The file.
+        seconds: How much of it is known to be read, where that is known.
 
     Attributes:
         sample_rate: Hz.
@@ -53,7 +56,7 @@ class SoundStream:
         frames: Samples of each channel, as stated.
         kind: libsndfile's names of container and coding.
         metadata: Title, composer and album, where stated.
-        mended: Whether the file is read in another way than it states.
+        as_stated: Whether it holds what it states, as far as that is known before it is read: no more, nothing missing.
         wav: Of a WAV, where its sound lies.
         runs: Of an MP3, where its frames lie.
         holes: Seconds at which something is missing, as far as it was read.
@@ -65,7 +68,7 @@ class SoundStream:
         MissingExtraError: soundfile is not installed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, seconds: float | None = None) -> None:
         try:
             import soundfile
         except ImportError:
@@ -85,19 +88,24 @@ class SoundStream:
             else:  # whoever recorded it never came to write its length
                 length = min(wav.room, 0xFFFF_FFFF).to_bytes(4, wav.order)
                 self._part = Part(path, 0, size, (wav.length_at, length))
-        self.mended = self._part is not None
         try:
-            self._sound = _in_order(soundfile.SoundFile(self._part or os.fsencode(path)))
+            self._sound = soundfile.SoundFile(self._part or os.fsencode(path))
         except self._damage:
             if self._part is not None:
                 self._part.close()
             raise ValueError(f"path: nothing of {path} can be decoded") from None
+        seekable = self._sound.seekable()
+        _in_order(self._sound)
         self.sample_rate, self.channels = int(self._sound.samplerate), int(self._sound.channels)
         self.frames, self.kind = int(self._sound.frames), (str(self._sound.format), str(self._sound.subtype))
-        self._flow, self._waiting, self._at = self._from(0), np.empty((0, self.channels), np.float32), 0
         stated = self._sound.copy_metadata()
         words = {ours: clean(stated.get(theirs, "")) for ours, theirs in _STATED.items()}
         self.metadata = {name: text for name, text in words.items() if text}
+        missing = 0.0 if seconds is None else abs(self.frames / self.sample_rate - seconds)
+        self.as_stated = len(self.runs) < 2 and not _unwritten(wav) and missing <= (_TAG_S if self.runs else _ROUNDED_S)
+        # Beyond damage seeking leads elsewhere than reading does.
+        self._seeks = seekable and len(self.runs) < 2 and missing <= (_TAG_S if self.runs else _ROUNDED_S)
+        self._flow, self._waiting, self._at = self._from(0), np.empty((0, self.channels), np.float32), 0
 
     def __enter__(self) -> SoundStream:
         return self
@@ -112,16 +120,23 @@ class SoundStream:
             self._part.close()
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """float32 [n, channels] of all that can be read."""
-        return self._from(0)
+        """float32 [n, channels] of all that can be read, from a stream of which nothing was read; each block comes in
+        the memory of the last."""
+        return self._flow
 
     def samples(self, first: int, number: int) -> np.ndarray:
         """So many samples of each channel from one on, float32 [n, channels]; fewer where the sound ends.
 
-        What lies behind the first part of an MP3 is reached through all before it: of such a file one can only go on.
+        Where a file does not hold what it states, or cannot be sought in, all that lies between is read, and one can
+        only go on.
+
+        Raises:
+            ValueError: ``first`` lies before what was read of such a file.
         """
-        if first != self._at and len(self.runs) < 2:
-            self._flow, self._waiting, self._at = self._from(first), self._waiting[:0], first
+        if first != self._at and self._seeks:
+            self._flow, self._waiting, self._at = self._from(first, seek=True), self._waiting[:0], first
+        if first < self._at:
+            raise ValueError(f"first: {first} lies before sample {self._at} of a file that is read in order")
         found, stop = [], first + number
         while self._at < stop:
             if not len(self._waiting) and (block := next(self._flow, None)) is not None:
@@ -130,17 +145,17 @@ class SoundStream:
                 break
             n = min(len(self._waiting), (first if self._at < first else stop) - self._at)
             if self._at >= first:
-                found.append(self._waiting[:n].copy())  # the next block comes in the same memory
+                found.append(self._waiting[:n].copy())
             self._waiting, self._at = self._waiting[n:], self._at + n
         return np.concatenate([np.empty((0, self.channels), np.float32), *found])
 
-    def _from(self, first: int) -> Iterator[np.ndarray]:
-        try:
-            if first:
+    def _from(self, first: int, seek: bool = False) -> Iterator[np.ndarray]:
+        if seek:
+            try:
                 self._sound.seek(first)
-        except self._damage:  # there is no such sample
-            return
-        read = first + (yield from self._read(self._sound))
+            except self._damage:  # there is no such sample
+                return
+        read = yield from self._read(self._sound, first)
         if self.runs:
             yield from self._further(read)
 
@@ -148,7 +163,7 @@ class SoundStream:
         """float32 [n, channels] of what the decoder left of an MP3 after so many frames."""
         import soundfile
 
-        waiting, seconds = list(self.runs), 0.0
+        waiting, seconds = [replace(self.runs[0], stated=True), *self.runs[1:]], 0.0  # of which a whole file is said
         for _ in range(RUNS):
             run, heard = waiting.pop(0), read / self.sample_rate
             seconds += heard
@@ -156,6 +171,7 @@ class SoundStream:
             if left:
                 waiting.insert(0, rest(self._path, run, heard))
             if not waiting:
+                self.short &= run.stated  # else its length is an estimate
                 return
             run = waiting[0]
             if (run.damaged or (left and (self.short or self.broken))) and self.holes[-1:] != [seconds]:
@@ -170,25 +186,31 @@ class SoundStream:
                         return
                     read = yield from self._read(_in_order(sound))
 
-    def _read(self, sound: SoundFile) -> Generator[np.ndarray, None, int]:
-        """float32 [n, channels], and their number; what comes before damage is given."""
-        begin, total, buffer = sound.tell(), 0, np.empty((_BLOCK_FRAMES, sound.channels), np.float32)
+    def _read(self, sound: SoundFile, begin: int = 0) -> Generator[np.ndarray, None, int]:
+        """float32 [n, channels] from where an open file is, and where in it they end; what comes before damage is
+        given."""
+        at, buffer = begin, np.empty((_BLOCK_FRAMES, sound.channels), np.float32)
         self.broken = False
         while not self.broken:
             try:
                 read = len(sound.read(out=buffer))
             except self._damage:
-                read, self.broken = min(max(sound.tell() - begin - total, 0), len(buffer)), True
+                read, self.broken = min(max(sound.tell() - at, 0), len(buffer)), True
             if not read:
                 break
-            total += read
+            at += read
             yield buffer[:read] if sound.channels == self.channels else self._spread(buffer[:read])
-        self.short = sound.frames - begin - total > _ROUNDED_S * sound.samplerate
-        return total
+        self.short = sound.frames - at > _ROUNDED_S * sound.samplerate
+        return at
 
     def _spread(self, block: np.ndarray) -> np.ndarray:
         """A part with other channels than the first: their mean in each channel of it."""
         return np.repeat(block.mean(axis=1, keepdims=True), self.channels, axis=1)
+
+
+def _unwritten(wav: WavData | None) -> bool:
+    """Whether the length of a WAV's sound was never written."""
+    return wav is not None and not wav.length and wav.behind > 0
 
 
 def _in_order(sound: SoundFile) -> SoundFile:

@@ -142,7 +142,7 @@ class Generation:
         return self._records.heard(sounds)
 
     def heard_in(self, row: int, sounds: int) -> np.ndarray | None:
-        """Logits of the sounds heard in one recording, float16 [sounds]; None where none are kept."""
+        """Logits of the sounds heard in one recording, float16 [sounds]; None in a library that keeps none."""
         return self._records.heard_in(row, sounds)
 
     def heard_windows(self, rows: Iterable[int], sounds: int) -> dict[int, np.ndarray]:

@@ -190,7 +190,7 @@ class Records:
         return np.array([row for row, _ in kept], np.int64), logits
 
     def heard_in(self, row: int, sounds: int) -> np.ndarray | None:
-        """Logits of the sounds heard in one recording, float16 [sounds]; None where none are kept.
+        """Logits of the sounds heard in one recording, float16 [sounds]; None in a library that keeps none.
 
         Raises:
             DamageError: as :meth:`heard`.

@@ -128,7 +128,7 @@ def test_a_pack_is_written_goes_on_and_says_when_it_is_damaged(sines, monkeypatc
     assert len(found.score_of(0)) == 200  # 80 s
 
     asked = len(sines)
-    (tmp_path / "parts" / "train-00002.safetensors").unlink()
+    (tmp_path / sound_pack.PARTS / "train-00002.safetensors").unlink()
     build(None, tmp_path, {"train": 3, "validation": 2})
     assert len(sines) - asked in (1, 2)  # the one work of that part
     again = load_sounds(tmp_path)

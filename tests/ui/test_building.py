@@ -102,6 +102,14 @@ def test_a_page_that_ignores_ctrl_c_can_stop_its_build(builder, script):
         signal.signal(signal.SIGINT, before)
 
 
+def test_a_build_that_was_stopped_says_what_is_kept():
+    from mmbert_indexer.stop import BuildStopped
+    from mmbert_ui.outside import error_words, outside
+
+    told = outside(BuildStopped(signal.SIGTERM, 1272, 1595), ["/music"])
+    assert error_words(told)["fault"] == "Stopped. 1,272 of 1,595 files done and kept"
+
+
 def test_a_process_that_dies_is_a_sentence(builder, script):
     script("raise SystemExit(9)")
     builder.start()

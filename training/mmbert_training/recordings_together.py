@@ -8,6 +8,7 @@ The recording stream that is released learns beside a model that stays as it is.
 scores, the pieces and sentences of the last stage of CONFIG: recordings with words, recordings with scores, scores with
 words. Any stream may be missing of a piece, and most are of most.
 
+Recordings are drawn to where words and scores were when it began; what holds those there are their own sentences.
 Asked are validation works: captions for renderings, sentences for scores in words that are known, unseen or written by
 hand, and scores for themselves in another key. SOUNDS is of ``mmbert_training.sound_pack``, PACK that of ``mmbert
 train``.
@@ -80,10 +81,11 @@ class Everything:
 
     def loss(self, rng: np.random.Generator) -> Tensor:
         """Of one batch of recordings, scores and words."""
+        heard = self.teacher.loss(rng)  # the first to be drawn: both ways see the same recordings
         number, step = len(self.recipe.stages) - 1, int(rng.integers(_STEPS))
         batch = moved(self.batches.for_stage(self.stage, self.recipe.objectives, number, step), "cpu")
         loss, _ = stages.STAGES[self.stage.kind](self.learner, batch, self.stage, self.recipe.objectives)
-        return self.teacher.loss(rng) + loss
+        return heard + loss
 
     @torch.inference_mode()
     def asked(self) -> dict[str, np.ndarray]:
@@ -118,11 +120,11 @@ def run(sounds: Sounds, words: Said, embedder: Embedder, recipe: Recipe, pack: P
     for seed in SEEDS:
         for together in found:
             everything = Everything(taught(sounds, words, embedder.model, seed, how), replace(recipe, seed=seed), pack)
-            everything.learn(how.steps, together, seed)
+            everything.learn(how.steps, together, seed + len(SEEDS))  # other batches than the first
             found[together].append(everything.asked())
             warn(f"seed {seed}, {'together' if together else 'frozen'} done")
     groups, rows = everything.groups(), []
-    mean = {how: {c: np.mean([one[c] for one in some], axis=0) for c in some[0]} for how, some in found.items()}
+    mean = {way: {c: np.mean([one[c] for one in some], axis=0) for c in some[0]} for way, some in found.items()}
     for column in mean[True]:
         d = paired_bootstrap(mean[True][column], mean[False][column], groups[column])
         rows.append({

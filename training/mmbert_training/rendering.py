@@ -175,7 +175,7 @@ def in_room(sound: np.ndarray, decay_s: float, wet: float, rng: np.random.Genera
     response = np.r_[1.0, echo * np.sqrt(wet / np.sum(echo**2))]
     size = 1 << (len(sound) + n).bit_length()
     heard = np.fft.irfft(np.fft.rfft(sound, size) * np.fft.rfft(response, size), size)[: len(sound)]
-    return (heard * (np.abs(sound).max() / np.abs(heard).max())).astype(np.float32)
+    return _as_loud(heard, sound)
 
 
 def equalised(sound: np.ndarray, gains_db: np.ndarray, rate: int = RATE) -> np.ndarray:
@@ -190,7 +190,13 @@ def equalised(sound: np.ndarray, gains_db: np.ndarray, rate: int = RATE) -> np.n
     octaves = np.log2(np.maximum(np.fft.rfftfreq(size, 1 / rate), 1.0) / _LOWEST_BAND)
     gains = 10 ** (np.interp(octaves, np.arange(len(gains_db)), gains_db) / 20)
     heard = np.fft.irfft(np.fft.rfft(sound, size) * gains, size)[: len(sound)]
-    return (heard * (np.abs(sound).max() / np.abs(heard).max())).astype(np.float32)
+    return _as_loud(heard, sound)
+
+
+def _as_loud(heard: np.ndarray, sound: np.ndarray) -> np.ndarray:
+    """float32, with the peak of the sound that it was made of."""
+    peak = np.abs(heard).max(initial=0.0)
+    return (heard * (np.abs(sound).max(initial=0.0) / peak if peak else 1.0)).astype(np.float32)
 
 
 def through_codec(sound: np.ndarray, codec: Codec, rate: int = RATE) -> np.ndarray:

@@ -33,8 +33,8 @@ from mmbert.types import Facets
 from mmbert_training import rendering
 from mmbert_training.manifest import OPEN, Split, Work, load_item, load_works
 
-ARRAYS, MANIFEST, PARTS = "sounds.safetensors", "sounds.json", "parts"
 VERSION = 2  # the first had no equaliser
+ARRAYS, MANIFEST, PARTS = "sounds.safetensors", "sounds.json", f"parts-{VERSION}"
 SPLITS: tuple[Split, ...] = ("train", "validation")
 SEED = 7
 SECONDS, SPEED = (20.0, 30.0), (0.8, 1.25)

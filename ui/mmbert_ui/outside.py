@@ -5,7 +5,6 @@ Every way out goes through here: JSON routes, the page, Gradio's functions, and 
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Iterable
 
@@ -26,7 +25,8 @@ def outside(error: MmbertError, places: Iterable[str | os.PathLike[str]] = ()) -
     my music/a.mid: is damaged.
     """
     known, subject = [os.fspath(place) for place in places], error.subject
-    told = copy.copy(error)
+    told = type(error).__new__(type(error), *error.args)  # a copy calls __init__, which of some takes other arguments
+    told.__dict__ |= error.__dict__
     told.subject = shown_path(subject, known) if os.path.isabs(subject) else unplaced(subject, *known)
     told.fault, told.hint = (unplaced(text, *known, subject) for text in (error.fault, error.hint))
     return told

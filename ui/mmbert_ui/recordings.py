@@ -50,7 +50,7 @@ class RecordingFile:
         duration_s: Seconds that could be decoded.
         sample_rate: Hz.
         channels: Of the file.
-        media_type: For browsers; empty where they do not play the file, or less of it than can be read.
+        media_type: For browsers; empty where they do not play the file, or another part of it than was read.
     """
 
     id: str
@@ -73,6 +73,19 @@ class RecordingFile:
             if _state(os.fstat(f.fileno())) != self.state:
                 raise _changed(self.path)
             yield f
+
+    def decoded(self) -> SoundStream:
+        """Its sound, if it is still the file that was looked at.
+
+        Raises:
+            LibraryError: it is not.
+            ItemError: it cannot be decoded.
+        """
+        sound = _decoded(self.path, self.duration_s)
+        if _state_of(self.path) != self.state:
+            sound.close()
+            raise _changed(self.path)
+        return sound
 
     def whole(self) -> Whole:
         """The file as it is where browsers play it, else as a WAV."""
@@ -103,7 +116,7 @@ class RecordingFile:
         if start < _HEADER:
             yield wave_header(frames, self.sample_rate, channels)[start:stop]
         at, width = max(start, _HEADER), 2 * channels
-        with self.opened(), _decoded(self.path) as sound:
+        with self.decoded() as sound:
             first = (at - _HEADER) // width
             while at < stop:
                 block = _pcm(sound.samples(first, _BLOCK_FRAMES), channels)
@@ -156,7 +169,7 @@ class Recordings:
         file = self.file(library, piece_id)
         with self._drawing:
             if (known := self._waveforms.get(piece_id)) is None:
-                with file.opened(), _decoded(file.path) as sound:
+                with file.decoded() as sound:
                     known = waveform(sound, file.duration_s)
             _keep(self._waveforms, piece_id, known)
             return known
@@ -175,24 +188,25 @@ def _checked(library: Any, piece_id: str) -> RecordingFile:
     while expected != path:  # its state is looked at before its bytes are: a change meanwhile shows
         expected, state = path, _state_of(path)
         path = library.file(piece_id)
-    with path.open("rb") as f:
-        if state is None or _state(os.fstat(f.fileno())) != state:
-            raise _changed(path)
-    with _decoded(path) as sound:
-        media_type = "" if sound.mended else _PLAYED.get(sound.kind, "")
+    if state is None:
+        raise _changed(path)
+    with _decoded(path, piece.facets.duration_s) as sound:
+        media_type = _PLAYED.get(sound.kind, "") if sound.as_stated else ""
         seconds = piece.facets.duration_s or sound.frames / sound.sample_rate
+        if _state_of(path) != state:
+            raise _changed(path)
         return RecordingFile(piece_id, path, state, seconds, sound.sample_rate, sound.channels, media_type)
 
 
-def _decoded(path: Path) -> SoundStream:
-    """A file as sound.
+def _decoded(path: Path, seconds: float | None) -> SoundStream:
+    """A file as sound, of which the library read so many seconds.
 
     Raises:
         ItemError: it cannot be decoded.
         MissingExtraError: soundfile is not installed.
     """
     try:
-        return SoundStream(path)
+        return SoundStream(path, seconds)
     except ValueError:
         raise ItemError(str(path), "cannot be decoded", "Build the library again", code="E_NOT_AUDIO") from None
 

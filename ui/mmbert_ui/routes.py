@@ -149,7 +149,7 @@ def _library(state: PageState) -> dict[str, Any]:
 def _playable(state: PageState, any_id: str) -> Playable:
     playable = state.playable(any_id)
     if playable is None:
-        raise HTTPException(404, "There is no such score.")
+        raise HTTPException(404, "There is no such piece.")
     return playable
 
 

@@ -1,6 +1,6 @@
 """How loud a recording is over its length, for a small picture of it.
 
-Bounded: where it plays for hours, it is looked at here and there.
+Bounded: where it plays for hours, it is looked at here and there; a file that is damaged is read as a whole.
 """
 
 from __future__ import annotations

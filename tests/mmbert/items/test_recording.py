@@ -15,6 +15,7 @@ import pytest
 from mmbert.errors import ItemError, MissingExtraError
 from mmbert.items import Limits, load_items
 from mmbert.items.mp3_runs import mp3_runs
+from mmbert.items.sound_stream import SoundStream
 from mmbert.types import Recording
 
 soundfile = pytest.importorskip("soundfile")
@@ -164,7 +165,7 @@ def test_a_wav_whose_length_was_never_written_is_read_to_its_end(tmp_path, wav, 
     data = wav[:4] + struct.pack("<I", riff) + stating(wav, 0)[8:]
     samples, flaw = heard(next(load_items(put(tmp_path, "a.wav", data))).recording)
     np.testing.assert_allclose(samples, NOISE, atol=1e-4)
-    assert flaw == "breaks off at 0:08 (its length was never written)"
+    assert flaw.startswith("does not say how long it is")
 
 
 def test_sound_behind_the_stated_end_is_told_and_tags_are_not(tmp_path, wav):
@@ -225,6 +226,16 @@ def test_joined_mp3s_are_read_as_one(tmp_path, mp3s):
         assert flaw == ""
 
 
+def test_an_mp3_that_hides_behind_the_stated_end_of_another_is_read_and_no_flaw(tmp_path, mp3s):
+    """The first says how long it is, the second does not: their frames are one run."""
+    first, second = mp3s
+    path = put(tmp_path, "a.mp3", first + second)
+    assert len(mp3_runs(path)) == 1
+    samples, flaw = heard(next(load_items(path)).recording)
+    assert len(samples) == pytest.approx(16 * 24_000, abs=4800)
+    assert flaw == ""
+
+
 def test_many_joined_mp3s_do_not_break_off_by_the_padding_of_each(tmp_path, mp3s):
     padded = b"LYRICSBEGIN" + bytes(500)
     path = put(tmp_path, "a.mp3", padded.join([mp3s[0]] * 30))
@@ -277,6 +288,38 @@ def test_an_ogg_that_was_cut_off_or_damaged_says_so(tmp_path, subtype):
     hole = data[:middle] + bytes(100) + data[middle + 100 :]
     _, flaw = heard(next(load_items(put(tmp_path, "d.ogg", hole))).recording)
     assert flaw.startswith("is damaged: ")
+
+
+def test_an_ogg_behind_an_ogg_is_told(tmp_path):
+    soundfile.write(tmp_path / "a.ogg", NOISE, 8000)
+    soundfile.write(tmp_path / "b.ogg", NOISE[::-1], 8000)
+    both = (tmp_path / "a.ogg").read_bytes() + (tmp_path / "b.ogg").read_bytes()
+    _, flaw = heard(next(load_items(put(tmp_path, "c.ogg", both))).recording)
+    assert flaw == "breaks off at 0:08 (another one lies unread behind it)"
+
+
+@pytest.mark.parametrize("subtype", ["GSM610", "G721_32", "NMS_ADPCM_32"])
+def test_what_cannot_be_sought_in_is_read(tmp_path, subtype):
+    soundfile.write(tmp_path / "a.wav", NOISE / 2, 8000, subtype=subtype)
+    samples, flaw = heard(next(load_items(tmp_path / "a.wav")).recording)
+    assert len(samples) == pytest.approx(len(NOISE), abs=400)
+    assert flaw == ""
+    with SoundStream(tmp_path / "a.wav") as stream:
+        assert len(stream.samples(20_000, 100)) == 100
+        with pytest.raises(ValueError, match="read in order"):
+            stream.samples(0, 100)
+
+
+@pytest.mark.parametrize(("suffix", "near"), [(".wav", 0), (".flac", 0), (".ogg", 1e-4), (".mp3", 1e-3)])
+def test_samples_of_any_place_are_those_that_are_read_in_order(tmp_path, suffix, near):
+    path = tmp_path / f"a{suffix}"
+    soundfile.write(path, np.stack([NOISE, NOISE[::-1]], axis=1) / 2, 8000)
+    with SoundStream(path) as stream:
+        whole = np.concatenate([block.copy() for block in stream.blocks()])
+    with SoundStream(path, 8.0) as stream:
+        assert stream.as_stated
+        for first, number in ((5000, 100), (0, 3000), (3000, 70_000), (63_900, 500), (40_000, 1), (90_000, 10)):
+            np.testing.assert_allclose(stream.samples(first, number), whole[first : first + number], atol=near)
 
 
 def test_names_of_any_bytes(tmp_path):
