@@ -107,6 +107,8 @@ def _fact(c: Condition, grounds: Grounds) -> str:
         return f"{'lowest' if c.facet == 'pitch_low' else 'highest'} note {note_name(int(value))}"
     if FACETS[c.facet].kind == "number":
         against = show(c.facet, grounds.example) if grounds.example is not None and c.operator in ("<", ">") else ""
+        if against and against == show(c.facet, facets):
+            return f"a little {'over' if c.operator == '>' else 'under'} {against}"
         return _number(c.facet, facets) + (f" against {against}" if against else "")
     return str(value)
 

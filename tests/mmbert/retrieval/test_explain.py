@@ -71,6 +71,11 @@ def test_beside_an_example_the_difference_and_what_is_shared() -> None:
         "1.2 onsets a second against 2.0 onsets a second; like it: E minor, voice; "
         "bars 1-4 of 32 are nearest to “Dusk”."
     )
+    near = Facets(pace=1.22)  # which is shown as the song's own 1.2
+    assert (
+        "a little under 1.2 onsets a second"
+        in why(Grounds(SONG, (Condition("pace", "<", 1.22, "slower"),), example=near)).lower()
+    )
 
 
 def test_a_piece_of_which_nothing_is_known_claims_nothing() -> None:
