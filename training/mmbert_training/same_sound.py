@@ -21,7 +21,7 @@ from mmbert.metrics import standing
 from mmbert_training.rendering import TRAIN
 from mmbert_training.sound_pack import Sounds, load_sounds
 
-SHRINK = 0.3
+SHRINK = 0.1
 _TRIED = (0.03, 0.1, 0.3, 0.6)
 _FOLDS = 5
 

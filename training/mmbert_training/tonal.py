@@ -46,7 +46,7 @@ class How:
         dim: Width of the tower.
     """
 
-    steps: int = 800
+    steps: int = 2400
     batch: int = 128
     rendered: float = 0.5
     rate: float = 3e-3
