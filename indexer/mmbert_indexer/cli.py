@@ -89,7 +89,9 @@ def _print_build(report: dict[str, Any]) -> None:
     ]  # fmt: skip
     if beside := _stages(report["seconds_beside"]):
         rows.append(("beside", f"read in other processes{beside}"))
-    _print_rows(rows + _reject_rows(report["rejected"], report["rejects"]["counts"]))
+    _print_rows(rows + _reject_rows(report["rejected"], report["rejects"]["counts"]) + _flaw_rows(report["flawed"]))
+    for line in report["flawed"]["first"]:
+        warn(f"taken, but flawed: {line['path']}: {line['flaws']}")
     first = report["rejects"]["first"]
     for line in first:
         warn(f"rejected {line['path']}: {line['fault']}. {line['hint']}")
@@ -111,6 +113,11 @@ def _reject_rows(rejected: int, counts: dict[str, int]) -> list[tuple[str, str]]
     if not rejected:
         return []
     return [("rejected", f"{rejected:,}: " + ", ".join(f"{n:,} {code}" for code, n in counts.items()))]
+
+
+def _flaw_rows(flawed: dict[str, Any]) -> list[tuple[str, str]]:
+    count = flawed["count"]
+    return [("flawed", f"{count:,} recording{'s are' if count > 1 else ' is'} damaged or clipped")] if count else []
 
 
 def _print_rows(rows: list[tuple[str, str]]) -> None:
@@ -140,6 +147,7 @@ def info(library: LibraryArgument, as_json: JsonOption = False) -> int:
         *(("folder", source) for source in facts["sources"]),
         *(("left out", path) for path in facts["removed"]),
         *_reject_rows(facts["rejected"], facts["rejects"]["counts"]),
+        *_flaw_rows(facts["flawed"]),
     ]
     _print_rows(rows)
     if facts["notice"]:

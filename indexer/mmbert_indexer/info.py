@@ -8,6 +8,7 @@ from typing import Any
 
 from mmbert.store.generations import open_library
 from mmbert_indexer.clean import bytes_of
+from mmbert_indexer.flaws import flawed
 from mmbert_indexer.rejects import Reject, summary
 
 
@@ -32,6 +33,7 @@ def library_info(path: Path) -> dict[str, Any]:
             "sources": manifest["sources"],
             "removed": manifest["removed"],
             "rejects": summary([Reject(**line) for line in generation.rejects()]),
+            "flawed": flawed(generation),
             "bytes": bytes_of(folder.path),
             "built": generation.report(),
         }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmbert.store.generations import open_library
+from mmbert_indexer.flaws import flawed
 from mmbert_indexer.rejects import Reject, summary
 from mmbert_indexer.stages import Stages
 
@@ -27,6 +28,7 @@ class BuildReport:
         removed: Pieces of the generation before that are gone.
         rejected: Files and pieces that were refused.
         rejects: ``counts`` by code and the ``first`` few.
+        flawed: Recordings that are damaged or clipped: their ``count`` and the ``first`` few.
         seconds: All.
         seconds_by_stage: Where they went.
         seconds_beside: What the reading processes did meanwhile.
@@ -42,6 +44,7 @@ class BuildReport:
     removed: int
     rejected: int
     rejects: dict[str, Any]
+    flawed: dict[str, Any]
     seconds: float
     seconds_by_stage: dict[str, float]
     seconds_beside: dict[str, float]
@@ -53,6 +56,7 @@ def report(library: Path, name: str, embedded: int, before: set[str], stages: St
     try:
         rejects = [Reject(**line) for line in generation.rejects()]
         counts, uids = generation.manifest["counts"], set(generation.pieces.uid)
+        flaws = flawed(generation)
     finally:
         generation.close()
     return BuildReport(
@@ -66,6 +70,7 @@ def report(library: Path, name: str, embedded: int, before: set[str], stages: St
         removed=len(before - uids),
         rejected=len(rejects),
         rejects=summary(rejects),
+        flawed=flaws,
         seconds=stages.total,
         seconds_by_stage=dict(stages.seconds),
         seconds_beside=dict(stages.seconds_beside),

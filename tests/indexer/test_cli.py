@@ -36,7 +36,8 @@ def test_build(run, library, music):
     code, report, _ = run("build", library, music, "--json")
     assert code == 0
     assert set(report) == {"library", "generation", "pieces", "windows", "files", "embedded", "unchanged", "removed",
-                           "rejected", "rejects", "seconds", "seconds_by_stage", "seconds_beside"}  # fmt: skip
+                           "rejected", "rejects", "flawed", "seconds", "seconds_by_stage",
+                           "seconds_beside"}  # fmt: skip
     assert (report["pieces"], report["library"]) == (5, str(library))
 
 

@@ -7,11 +7,14 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mmbert_indexer.build import build_library
+from mmbert_indexer.cli import _print_build
+from mmbert_indexer.info import library_info
 from mmbert_indexer.reading import _HEARD_BY, Request, ears_version
 from mmbert_indexer.repair import repair_library
 
@@ -88,6 +91,19 @@ def test_what_is_heard_is_kept(tmp_path, music, embedder, workers):
     assert generation.heard_windows([long], SOUNDS)[long].shape == (int(generation.pieces.windows[long]), SOUNDS)
     assert generation.facets(long).sounds
     generation.close()
+
+
+def test_what_is_damaged_and_was_taken_is_told(tmp_path, music, embedder, capsys):
+    soundfile.write(music / "whole.flac", 0.3 * np.random.default_rng(0).normal(size=20 * RATE).clip(-1, 1), RATE)
+    (music / "cut.flac").write_bytes((music / "whole.flac").read_bytes()[:300_000])
+    report = build_library(tmp_path / "lib", [music], embedder, workers=0)
+    told = {"path": str(music / "cut.flac"), "flaws": report.flawed["first"][0]["flaws"]}
+    assert report.flawed == library_info(tmp_path / "lib")["flawed"] == {"count": 1, "first": [told]}
+    assert told["flaws"].startswith("breaks off at 0:")
+    _print_build(asdict(report))
+    printed = capsys.readouterr()
+    assert "1 recording is damaged or clipped" in printed.out
+    assert "cut.flac: breaks off" in printed.err
 
 
 def test_nothing_is_listened_to_twice(tmp_path, music, embedder, monkeypatch):

@@ -48,7 +48,7 @@ def sines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         begin = part.seconds(part.notes["onset"])
         for note, at in zip(part.notes, begin):
             inside = slice(int(at * rendering.RATE), int((at + 0.4) * rendering.RATE))
-            out[inside] += np.sin(2 * np.pi * 440 * 2 ** ((note["pitch"] - 69) / 12) * time[inside])
+            out[inside] += np.sin(2 * np.pi * 440 * 2 ** ((int(note["pitch"]) - 69) / 12) * time[inside])
         return (0.2 * out).astype(np.float32)
 
     monkeypatch.setattr(rendering, "render", render)
