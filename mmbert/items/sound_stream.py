@@ -89,22 +89,22 @@ class SoundStream:
                 length = min(wav.room, 0xFFFF_FFFF).to_bytes(4, wav.order)
                 self._part = Part(path, 0, size, (wav.length_at, length))
         try:
-            self._sound = soundfile.SoundFile(self._part or os.fsencode(path))
+            sound = soundfile.SoundFile(self._part or os.fsencode(path))
         except self._damage:
             if self._part is not None:
                 self._part.close()
             raise ValueError(f"path: nothing of {path} can be decoded") from None
-        seekable = self._sound.seekable()
-        _in_order(self._sound)
+        seekable = sound.seekable()
+        self._sound = _in_order(sound)
         self.sample_rate, self.channels = int(self._sound.samplerate), int(self._sound.channels)
         self.frames, self.kind = int(self._sound.frames), (str(self._sound.format), str(self._sound.subtype))
         stated = self._sound.copy_metadata()
         words = {ours: clean(stated.get(theirs, "")) for ours, theirs in _STATED.items()}
         self.metadata = {name: text for name, text in words.items() if text}
         missing = 0.0 if seconds is None else abs(self.frames / self.sample_rate - seconds)
-        self.as_stated = len(self.runs) < 2 and not _unwritten(wav) and missing <= (_TAG_S if self.runs else _ROUNDED_S)
-        # Beyond damage seeking leads elsewhere than reading does.
-        self._seeks = seekable and len(self.runs) < 2 and missing <= (_TAG_S if self.runs else _ROUNDED_S)
+        whole = len(self.runs) < 2 and missing <= (_TAG_S if self.runs else _ROUNDED_S)
+        self.as_stated = whole and not _unwritten(wav)
+        self._seeks = whole and seekable  # behind damage seeking leads elsewhere than reading does
         self._flow, self._waiting, self._at = self._from(0), np.empty((0, self.channels), np.float32), 0
 
     def __enter__(self) -> SoundStream:
