@@ -29,9 +29,9 @@ from mmbert_indexer.scan import FileState, hashed, look
 
 _NO_CHROMA = np.zeros((0, 12), np.uint8)
 _HEARD_BY = (
-    "items/recording.py", "items/sound_ends.py", "items/mp3_runs.py", "audio/resampled.py", "audio/listen.py",
-    "audio/mel.py", "audio/chroma.py", "audio/tempo.py", "audio/mn04.py", "audio/ears.py", "audio/sounds.py",
-    "audio/windows.py", "symbolic/keys.py", "prepare.py",
+    "items/recording.py", "items/sound_stream.py", "items/sound_ends.py", "items/mp3_runs.py", "audio/resampled.py",
+    "audio/listen.py", "audio/mel.py", "audio/chroma.py", "audio/tempo.py", "audio/mn04.py", "audio/ears.py",
+    "audio/sounds.py", "audio/windows.py", "symbolic/keys.py", "prepare.py",
 )  # fmt: skip
 """Code that decides what is heard in a recording, beside the network's own files."""
 

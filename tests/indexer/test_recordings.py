@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -18,6 +19,7 @@ from mmbert_indexer.info import library_info
 from mmbert_indexer.reading import _HEARD_BY, Request, ears_version
 from mmbert_indexer.repair import repair_library
 
+import mmbert
 from mmbert.audio.sounds import SOUNDS, default_ear
 from mmbert.embed import Embedder
 from mmbert.model import MmbertModel, ModelConfig
@@ -184,6 +186,12 @@ def test_ears_are_known_by_the_network_and_all_code_that_hears(tmp_path, monkeyp
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     audio = {f"audio/{name.rpartition('.')[2]}.py" for name in loaded if name.startswith("mmbert.audio.")}
     assert audio <= set(_HEARD_BY)
+    items, new = set(), {"recording"}
+    while new:  # what the reader of recordings is made of
+        items |= new
+        code = "".join((Path(mmbert.__file__).parent / "items" / f"{name}.py").read_text() for name in new)
+        new = set(re.findall(r"^from mmbert\.items\.(\w+) import", code, re.M)) - items - {"text"}  # cleans words
+    assert {f"items/{name}.py" for name in items} <= set(_HEARD_BY)
 
 
 def test_a_recording_that_fails_late_costs_itself_alone(tmp_path, music, embedder):

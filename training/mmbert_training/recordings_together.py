@@ -37,13 +37,12 @@ from mmbert_training.learner import Learner
 from mmbert_training.pack import Pack, load_pack
 from mmbert_training.phrase_teaching import teach
 from mmbert_training.recipe import Recipe
+from mmbert_training.recording_ablation import HOW, SEEDS
 from mmbert_training.recording_words import Said, asked_of, said
 from mmbert_training.recordings import How, Teacher, taught
 from mmbert_training.sound_pack import Sounds, load_sounds
 from mmbert_training.validate import MOST_WORKS, POOLS, reciprocal_ranks
 
-SEEDS = (1, 2, 3)
-HOW = How(steps=60, batch=32, bridge=48)  # of mmbert_training.recording_ablation
 _STEPS = 1 << 31  # of which a batch of scores and words is drawn
 
 
